@@ -12,9 +12,13 @@ internal sealed class PostgresConfiguration(PostgresClusterOptions options, stri
     /// <summary>Empty file that makes a server a standby; promotion removes it.</summary>
     public const string StandbySignal = "standby.signal";
 
-    // Who may connect: only over TCP from this machine, with the cluster's password.
+    // A socket's whole path has at most 103 bytes on macOS and 107 on Linux, and ends in "/.s.PGSQL.65535.lock".
+    private const int MaxSocketFolder = 82;
+
+    // Who may connect: only from this machine, with the cluster's password.
     private const string Access =
         """
+        local all all scram-sha-256
         host all all 127.0.0.1/32 scram-sha-256
         host replication all 127.0.0.1/32 scram-sha-256
 
@@ -42,7 +46,7 @@ internal sealed class PostgresConfiguration(PostgresClusterOptions options, stri
 
         Append(text, "listen_addresses", "127.0.0.1");
         Append(text, "port", port.ToString(CultureInfo.InvariantCulture));
-        Append(text, "unix_socket_directories", socketFolder);
+        Append(text, "unix_socket_directories", socketFolder.Length <= MaxSocketFolder ? socketFolder : "");
         Append(text, "cluster_name", name);
         if (upstreamPort is { } upstream)
         {

@@ -54,7 +54,7 @@ internal sealed class PostgresTemplate(PostgresTools tools)
     {
         var version = await tools.RunAsync("initdb", ["--version"], new CommandSettings(), cancellationToken).ConfigureAwait(false);
         var key = SHA256.HashData(Encoding.UTF8.GetBytes($"{Format} {version}"));
-        return Path.Combine(Path.GetTempPath(), $"efscaling-template-{ServerUser.Owner}-{Convert.ToHexStringLower(key)[..12]}");
+        return Path.Combine(TempFolder.Path, $"efscaling-template-{ServerUser.Owner}-{Convert.ToHexStringLower(key)[..12]}");
     }
 
     private async Task InitialiseAsync(string path, CancellationToken cancellationToken)

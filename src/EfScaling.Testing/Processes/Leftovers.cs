@@ -11,7 +11,7 @@ internal static class Leftovers
 
     public static async Task RemoveAsync()
     {
-        foreach (var folder in Directory.EnumerateDirectories(Path.GetTempPath(), ServerFolder.Prefix + "*"))
+        foreach (var folder in Directory.EnumerateDirectories(TempFolder.Path, ServerFolder.Prefix + "*"))
         {
             try
             {

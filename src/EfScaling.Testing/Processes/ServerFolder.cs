@@ -41,7 +41,7 @@ internal sealed class ServerFolder : IAsyncDisposable
         await Leftovers.RemoveAsync().ConfigureAwait(false);
 
         var path = System.IO.Path.Combine(
-            System.IO.Path.GetTempPath(), Prefix + Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..12]);
+            TempFolder.Path, Prefix + Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..12]);
         Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var owner = new FileStream(System.IO.Path.Combine(path, OwnerFile), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
         var mark = $"{Environment.ProcessId} {ProcessTable.StartMark(Environment.ProcessId)}";

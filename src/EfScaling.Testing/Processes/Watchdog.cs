@@ -10,8 +10,9 @@ internal sealed class Watchdog : IDisposable
     // A pid counts only while its process works in the folder or was started with a path in it.
     private const string Script =
         """
+        exec >/dev/null 2>&1
         trap '' INT TERM HUP
-        cat >/dev/null
+        cat
         [ -d "$1" ] || exit 0
         for file in "$1"/*.pid; do
             [ -r "$file" ] || continue
@@ -23,7 +24,7 @@ internal sealed class Watchdog : IDisposable
             tries=0
             while kill -0 "$pid" && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
             [ "$tries" -lt 50 ] || kill -KILL "$pid" $children
-        done 2>/dev/null
+        done
         rm -rf "$1"
         """;
 

@@ -37,28 +37,28 @@ internal sealed class RoutedCommand(
     /// <inheritdoc />
     public override int ExecuteNonQuery(RelationalCommandParameterObject parameterObject)
     {
-        RouterOf(parameterObject)?.OnOtherCommand(parameterObject);
+        RouterOf(parameterObject).OnOtherCommand(parameterObject);
         return base.ExecuteNonQuery(parameterObject);
     }
 
     /// <inheritdoc />
     public override Task<int> ExecuteNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
-        RouterOf(parameterObject)?.OnOtherCommand(parameterObject);
+        RouterOf(parameterObject).OnOtherCommand(parameterObject);
         return base.ExecuteNonQueryAsync(parameterObject, cancellationToken);
     }
 
     /// <inheritdoc />
     public override object? ExecuteScalar(RelationalCommandParameterObject parameterObject)
     {
-        RouterOf(parameterObject)?.OnOtherCommand(parameterObject);
+        RouterOf(parameterObject).OnOtherCommand(parameterObject);
         return base.ExecuteScalar(parameterObject);
     }
 
     /// <inheritdoc />
     public override Task<object?> ExecuteScalarAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
-        RouterOf(parameterObject)?.OnOtherCommand(parameterObject);
+        RouterOf(parameterObject).OnOtherCommand(parameterObject);
         return base.ExecuteScalarAsync(parameterObject, cancellationToken);
     }
 
@@ -66,7 +66,7 @@ internal sealed class RoutedCommand(
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
         var router = RouterOf(parameterObject);
-        if (router is null || !router.TryBegin(Plan, parameterObject, out var read))
+        if (!router.TryBegin(Plan, parameterObject, out var read))
         {
             return base.ExecuteReader(parameterObject);
         }
@@ -105,7 +105,7 @@ internal sealed class RoutedCommand(
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
         var router = RouterOf(parameterObject);
-        return router is null || !router.TryBegin(Plan, parameterObject, out var read)
+        return !router.TryBegin(Plan, parameterObject, out var read)
             ? base.ExecuteReaderAsync(parameterObject, cancellationToken)
             : ReadAwayAsync(router, read, parameterObject, cancellationToken);
     }
@@ -114,9 +114,9 @@ internal sealed class RoutedCommand(
     public override DbCommand CreateDbCommand(RelationalCommandParameterObject parameterObject, Guid commandId, DbCommandMethod commandMethod)
     {
         var command = base.CreateDbCommand(parameterObject, commandId, commandMethod);
-        if (RoutingExplanation.Current is { } explanation && RouterOf(parameterObject) is { } router)
+        if (RoutingExplanation.Current is { } explanation)
         {
-            explanation.Text = router.Explain(Plan, parameterObject);
+            explanation.Text = RouterOf(parameterObject).Explain(Plan, parameterObject);
         }
 
         return command;
@@ -185,12 +185,14 @@ internal sealed class RoutedCommand(
     }
 
     // A command is rented by one context after another when contexts are pooled.
-    private ReadRouter? RouterOf(in RelationalCommandParameterObject parameterObject)
+    private ReadRouter RouterOf(in RelationalCommandParameterObject parameterObject)
     {
-        if (!ReferenceEquals(_context, parameterObject.Context))
+        // The connection always knows its context; EF leaves it out of the parameters of commands that it only builds or that generate keys.
+        var context = parameterObject.Connection.Context;
+        if (_router is null || !ReferenceEquals(_context, context))
         {
-            _context = parameterObject.Context;
-            _router = _context?.GetService<ReadRouter>();
+            _context = context;
+            _router = context.GetService<ReadRouter>();
         }
 
         return _router;

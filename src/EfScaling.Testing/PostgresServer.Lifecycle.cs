@@ -98,7 +98,6 @@ public sealed partial class PostgresServer
             if (!_wasStarted)
             {
                 await _configuration.WriteAsync(DataFolder, Name, Port, _upstream?.Port, cancellationToken).ConfigureAwait(false);
-                await ServerUser.OwnAsync(DataFolder, cancellationToken).ConfigureAwait(false);
             }
 
             _process.Start(_tools.Server, ["-D", DataFolder]);

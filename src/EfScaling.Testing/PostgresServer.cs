@@ -73,6 +73,10 @@ public sealed partial class PostgresServer
             Username = PostgresConfiguration.Superuser,
             Password = _configuration.Password,
             Database = database,
+
+            // The server offers neither. "Prefer", the default, would open a second time after a hang or a cancelled attempt.
+            SslMode = SslMode.Disable,
+            GssEncryptionMode = GssEncryptionMode.Disable,
         }.ConnectionString;
     }
 

@@ -1,0 +1,36 @@
+using EfScaling.Routing;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+
+namespace Microsoft.EntityFrameworkCore;
+
+/// <summary>Says for all that a context does in a scope where it runs, and what ran where.</summary>
+public static class EfScalingDatabaseFacadeExtensions
+{
+    /// <summary>Reads the primary until the scope is disposed; for code without a query to mark, such as Find and lazy loading.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <returns>The scope. Scopes nest; the innermost wins.</returns>
+    /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
+    public static IDisposable UsePrimary(this DatabaseFacade database) => Router(database, nameof(UsePrimary)).Enter(ReadTarget.Primary, null);
+
+    /// <summary>Limits how old data may be until the scope is disposed; <c>WithMaxStaleness</c> on a query wins.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="limit">Zero or more; zero reads the primary.</param>
+    /// <returns>The scope. Scopes nest; the innermost wins.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is negative.</exception>
+    /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
+    public static IDisposable UseMaxStaleness(this DatabaseFacade database, TimeSpan limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, TimeSpan.Zero);
+        return Router(database, nameof(UseMaxStaleness)).Enter(ReadTarget.Default, limit);
+    }
+
+    /// <summary>Returns where the context's newest command ran, why, and how old its data may have been.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <returns>The decision; <see langword="null"/> before the first command.</returns>
+    /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
+    public static RoutingDecision? LastRouting(this DatabaseFacade database) => Router(database, nameof(LastRouting)).LastDecision;
+
+    private static ReadRouter Router(DatabaseFacade database, string method) =>
+        ((IInfrastructure<IServiceProvider>)database).Instance.GetService(typeof(ReadRouter)) as ReadRouter
+        ?? throw new InvalidOperationException($"{method} was called on a context without read replicas. Call UseReadReplicas(...) on its options.");
+}

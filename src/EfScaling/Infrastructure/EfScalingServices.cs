@@ -1,0 +1,86 @@
+// The provider is recognised by its options extension, which has no public name (npgsql/efcore.pg#3063).
+#pragma warning disable EF1001
+
+using EfScaling.Replication;
+using EfScaling.Routing;
+using EfScaling.Topology;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Query;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore.Update;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
+
+namespace EfScaling.Infrastructure;
+
+/// <summary>Registers what EfScaling adds to EF's internal services, and wraps the services it builds on.</summary>
+internal static class EfScalingServices
+{
+    /// <summary>Adds the services. The provider's must be there already.</summary>
+    /// <exception cref="InvalidOperationException">The provider's services come later: <c>UseReadReplicas</c> precedes <c>UseNpgsql</c>.</exception>
+    public static void Add(IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<NodeDataSources>();
+        services.TryAddSingleton<ClusterFactory>();
+        services.TryAddSingleton<ClusterRegistry>();
+        services.TryAddScoped(p =>
+        {
+            var contextOptions = p.GetRequiredService<IDbContextOptions>();
+            return new ReadRouter(
+                contextOptions,
+                contextOptions.FindExtension<EfScalingOptionsExtension>()!.Replicas!,
+                p.GetRequiredService<ClusterRegistry>(),
+                p.GetRequiredService<RelationalConnectionDependencies>());
+        });
+
+        new EntityFrameworkServicesBuilder(services)
+            .TryAdd<IResettableService, ReadRouter>(p => p.GetRequiredService<ReadRouter>())
+            .TryAdd<IInterceptor, PrimaryConnectionInterceptor>()
+            .TryAdd<IInterceptor, ReadOnlyContextInterceptor>()
+            .TryAdd<IInterceptor, QueryOperatorInterceptor>()
+            .TryAdd<IConventionSetPlugin, XminConventionPlugin>();
+
+        services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());
+        services.Replace(ServiceDescriptor.Singleton<IModificationCommandFactory, XminModificationCommandFactory>());
+        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => ActivatorUtilities.CreateInstance<PlannedSqlGeneratorFactory>(p, inner));
+        Wrap<IQueryTranslationPostprocessorFactory>(services, (inner, p) => ActivatorUtilities.CreateInstance<PlanningPostprocessorFactory>(p, inner));
+        Wrap<IMigrationsModelDiffer>(services, (inner, _) => new XminMigrationsModelDiffer(inner));
+    }
+
+    /// <summary>Refuses options without the Npgsql provider.</summary>
+    /// <exception cref="InvalidOperationException">The provider is missing or another one.</exception>
+    public static void RequireNpgsql(IDbContextOptions options)
+    {
+        if (options.FindExtension<NpgsqlOptionsExtension>() is not null)
+        {
+            return;
+        }
+
+        var provider = options.Extensions.FirstOrDefault(e => e.Info.IsDatabaseProvider);
+        throw new InvalidOperationException(
+            provider is null
+                ? "UseReadReplicas was called on a context without a database provider. Call UseNpgsql(...) before UseReadReplicas(...)."
+                : $"UseReadReplicas was called on a context whose database provider is '{provider.GetType().Assembly.GetName().Name}'. "
+                    + "It works with PostgreSQL only: call UseNpgsql(...) before UseReadReplicas(...).");
+    }
+
+    // Wraps the registration that the provider or EF made, without naming its type. EF's own services come after ours and stand in by TryAdd.
+    private static void Wrap<TService>(IServiceCollection services, Func<TService, IServiceProvider, TService> wrap)
+        where TService : class
+    {
+        var registered = services.LastOrDefault(d => d.ServiceType == typeof(TService))
+            ?? throw new InvalidOperationException("UseReadReplicas was called before UseNpgsql. Call UseNpgsql(...) first and UseReadReplicas(...) after it.");
+        services.Remove(registered);
+        services.Add(ServiceDescriptor.Describe(typeof(TService), p => wrap((TService)Create(registered, p), p), registered.Lifetime));
+    }
+
+    private static object Create(ServiceDescriptor descriptor, IServiceProvider provider) =>
+        descriptor.ImplementationInstance
+        ?? descriptor.ImplementationFactory?.Invoke(provider)
+        ?? ActivatorUtilities.CreateInstance(provider, descriptor.ImplementationType!);
+}

@@ -1,0 +1,112 @@
+using System.Collections.Frozen;
+using EfScaling.Consistency;
+using EfScaling.Diagnostics;
+using EfScaling.Topology;
+using Microsoft.Extensions.Logging;
+
+namespace EfScaling.Replication;
+
+/// <summary>A primary and its replicas as this process knows and uses them; all contexts with equal settings share one.</summary>
+/// <remarks>Thread-safe.</remarks>
+internal sealed class Cluster
+{
+    private readonly FreshnessGate _gate;
+    private readonly ReplicaSelector _selector;
+    private readonly ClusterMonitor _monitor;
+
+    /// <param name="nodes">The nodes; the first is the one the context writes to, unless the context's own connection lists several hosts.</param>
+    /// <param name="firstNodeIsReference">Whether the first node says which cluster this is.</param>
+    /// <param name="primarySource">Source of connections to the present primary when the context's own connection lists several hosts.</param>
+    /// <param name="options">The settings.</param>
+    /// <param name="clock">The monotonic clock.</param>
+    /// <param name="random">Source of the random draws; thread-safe.</param>
+    /// <param name="logger">Receives what happens to nodes.</param>
+    public Cluster(
+        IReadOnlyList<Node> nodes,
+        bool firstNodeIsReference,
+        Npgsql.NpgsqlDataSource? primarySource,
+        ReplicaOptions options,
+        TimeProvider clock,
+        Random random,
+        ILogger logger)
+    {
+        (Nodes, PrimarySource, Options, Clock, Logger) = (nodes, primarySource, options, clock, logger);
+        PrimaryName = firstNodeIsReference ? nodes[0].Name : null;
+        _gate = new FreshnessGate(options, clock);
+        _selector = new ReplicaSelector(options, _gate, clock, random);
+        Picture = new ClusterPicture(nodes, firstNodeIsReference, options, _gate, clock);
+        _monitor = new ClusterMonitor(nodes, Picture, _gate, options, clock, random, logger);
+        Fallback = new FallbackBudget(options.FallbackReadsPerSecond, clock);
+    }
+
+    /// <summary>Gets the nodes by ordinal.</summary>
+    public IReadOnlyList<Node> Nodes { get; }
+
+    /// <summary>Gets the source of connections to the present primary, or <see langword="null"/> when the context's own connection is used as it is.</summary>
+    public Npgsql.NpgsqlDataSource? PrimarySource { get; }
+
+    /// <summary>Gets the settings.</summary>
+    public ReplicaOptions Options { get; }
+
+    /// <summary>Gets the monotonic clock.</summary>
+    public TimeProvider Clock { get; }
+
+    /// <summary>Gets where the router of this cluster logs.</summary>
+    public ILogger Logger { get; }
+
+    /// <summary>Gets what is known about the nodes.</summary>
+    public ClusterPicture Picture { get; }
+
+    /// <summary>Gets the bound on reads that the primary takes for want of replicas.</summary>
+    public FallbackBudget Fallback { get; }
+
+    // Fixed when the context names its primary; otherwise whichever node is writable.
+    private string? PrimaryName { get; }
+
+    /// <summary>Gets the name of the node that the context writes to.</summary>
+    public string WriterName => PrimaryName ?? Picture.Current.Primary?.Node.Name ?? "primary";
+
+    /// <summary>Searches a replica for a read, from the newest snapshot.</summary>
+    public ReplicaChoice Choose(in ReadRequest request, Moment now)
+    {
+        _monitor.Touch(now);
+        return _selector.Choose(Picture.Current, request, now);
+    }
+
+    /// <summary>Leaves a node alone for a while, because a read failed through its fault.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="error">What happened, without secrets.</param>
+    public void Ban(Node node, string error)
+    {
+        var ban = Picture.Ban(node);
+        ReplicationMeter.CountBan(node.Name);
+        Logger.NodeBanned(node.Name, ban.Failures, error);
+    }
+
+    /// <summary>Lets a node take its share again, because a read succeeded on it.</summary>
+    public void Pardon(Node node)
+    {
+        Picture.Pardon(node);
+        Logger.NodePardoned(node.Name);
+    }
+
+    /// <summary>Says for each node why it may not serve a read.</summary>
+    public IReadOnlyDictionary<string, string> Explain(ReadRequest request, Moment now)
+    {
+        var snapshot = Picture.Current;
+        return snapshot.Nodes.ToFrozenDictionary(s => s.Node.Name, s => ExplainNode(s, snapshot, request, now));
+    }
+
+    private string ExplainNode(NodeState state, ClusterSnapshot snapshot, in ReadRequest request, Moment now)
+    {
+        var freshness = _gate.Judge(state, snapshot.Primary, request, now);
+        return freshness switch
+        {
+            Freshness.Unreachable => $"{freshness}: {state.ProbeError}",
+            Freshness.NotAReplica when state.Node == snapshot.Primary?.Node => "Primary",
+            Freshness.TooStale when state.VisibleThrough != Moment.Never =>
+                FormattableString.Invariant($"{freshness}: data up to {state.VisibleThrough.Until(now, Clock).TotalSeconds:0.000} s old"),
+            _ => freshness.ToString(),
+        };
+    }
+}

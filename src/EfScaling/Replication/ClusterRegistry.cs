@@ -1,0 +1,45 @@
+// The options of the provider are only reachable through its internal extension (npgsql/efcore.pg#3063).
+#pragma warning disable EF1001
+
+using System.Collections.Concurrent;
+using System.Reflection;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.Extensions.Logging;
+using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
+
+namespace EfScaling.Replication;
+
+/// <summary>Finds the cluster that a context's options mean; options that mean the same servers and settings share one.</summary>
+/// <remarks>Thread-safe. Clusters live as long as EF's internal service provider, which owns this object.</remarks>
+internal sealed class ClusterRegistry(ClusterFactory factory)
+{
+    private readonly ConcurrentDictionary<Key, Lazy<Cluster>> _clusters = new();
+
+    /// <summary>Returns the cluster of a context.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="provider">The provider's options of the context.</param>
+    /// <param name="connectionString">The connection string of the provider's options, with a reference to configuration resolved.</param>
+    /// <param name="options">The replica settings of the context.</param>
+    /// <exception cref="InvalidOperationException">The options cannot work; the message says what to change.</exception>
+    public Cluster Get(DbContext context, NpgsqlOptionsExtension provider, string? connectionString, ReplicaOptions options)
+    {
+        // A data source registered with the application's services is found only by asking, and differs between applications.
+        var primary = provider.DataSource ?? connectionString ?? provider.Connection?.ConnectionString ?? (object?)ApplicationOf(context) ?? string.Empty;
+        var key = new Key(primary, provider.DataSourceBuilderAction?.Method, options);
+        return _clusters.TryGetValue(key, out var known) ? known.Value : Add(key, context, provider, connectionString, options);
+    }
+
+    private Cluster Add(Key key, DbContext context, NpgsqlOptionsExtension provider, string? connectionString, ReplicaOptions options)
+    {
+        var resolved = connectionString == provider.ConnectionString ? provider : (NpgsqlOptionsExtension)provider.WithConnectionString(connectionString);
+        return _clusters
+            .GetOrAdd(key, _ => new Lazy<Cluster>(() => factory.Create(resolved, options, ApplicationOf(context), context.GetService<ILoggerFactory>())))
+            .Value;
+    }
+
+    private static IServiceProvider? ApplicationOf(DbContext context) =>
+        context.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.ApplicationServiceProvider;
+
+    private readonly record struct Key(object Primary, MethodInfo? Configure, ReplicaOptions Options);
+}

@@ -1,0 +1,234 @@
+using System.Data;
+using System.Data.Common;
+using System.Runtime.CompilerServices;
+using System.Transactions;
+using EfScaling.Consistency;
+using EfScaling.Diagnostics;
+using EfScaling.Topology;
+using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
+
+namespace EfScaling.Replication;
+
+/// <summary>A context's connection to one node, on which the context's own connection takes no part.</summary>
+/// <remarks>
+/// <para>Not thread-safe, like the context it belongs to. It is leased for one read at a time; what the read needs besides (split queries) joins the lease.</para>
+/// <para>A session is checked once for each physical connection: that its server is a standby of the cluster. The check costs one round trip then.</para>
+/// </remarks>
+internal sealed class NodeConnection : RelationalConnection
+{
+    private const string ReadOnlySql = "SET default_transaction_read_only = on";
+
+    // Npgsql hands out the same dictionary of server parameters as long as the physical connection lives, and no other.
+    private static readonly ConditionalWeakTable<IReadOnlyDictionary<string, string>, object> _checked = [];
+    private static readonly object _passed = new();
+
+    private readonly Cluster _cluster;
+    private Moment _leasedAt;
+    private bool _isTrial;
+
+    public NodeConnection(RelationalConnectionDependencies dependencies, Node node, Cluster cluster)
+        : base(dependencies)
+    {
+        (Node, _cluster) = (node, cluster);
+
+        // Set rather than created on demand: a connection of the application in UseNpgsql would otherwise be taken for this one's.
+        SetDbConnection(node.DataSource.CreateConnection(), contextOwnsConnection: true);
+    }
+
+    /// <summary>Gets the node.</summary>
+    public Node Node { get; }
+
+    /// <summary>Gets whether a read is under way.</summary>
+    public bool IsLeased { get; private set; }
+
+    /// <summary>Gets when the newest read ended; <see cref="Moment.Never"/> before the first.</summary>
+    public Moment LastReadEnded { get; private set; } = Moment.Never;
+
+    /// <inheritdoc />
+    public override string? ConnectionString
+    {
+        get => Node.DataSource.ConnectionString;
+        set => throw new NotSupportedException("The connection string of a node is fixed.");
+    }
+
+    // Reads inside an ambient transaction never leave the primary; asking for the transaction on every open would only cost time.
+    /// <inheritdoc />
+    public override Transaction? CurrentAmbientTransaction => null;
+
+    /// <summary>Begins a read.</summary>
+    /// <param name="now">The present moment.</param>
+    /// <param name="isTrial">Whether this is the one read that tries the node after its ban.</param>
+    /// <param name="commandTimeout">Seconds the read may take; <see langword="null"/> for the data source's default.</param>
+    public void Lease(Moment now, bool isTrial, int? commandTimeout)
+    {
+        CommandTimeout = commandTimeout;
+        (IsLeased, _isTrial, _leasedAt) = (true, isTrial, now);
+        Node.Enter();
+    }
+
+    /// <summary>Notes that the node has begun to answer the read.</summary>
+    public void Answered()
+    {
+        Node.RecordLatency(_leasedAt.Until(Moment.Now(_cluster.Clock), _cluster.Clock));
+        if (_isTrial)
+        {
+            EndTrial();
+            _cluster.Pardon(Node);
+        }
+    }
+
+    /// <summary>Notes that the read broke after its first row.</summary>
+    public void Broke(Exception exception)
+    {
+        _cluster.Logger.ReadBroke(exception, Node.Name);
+        if (ReadFailureClassifier.Classify(exception, isPoolFull: false) == ReadFailure.Node)
+        {
+            _cluster.Ban(Node, exception.GetBaseException().Message);
+        }
+    }
+
+    /// <summary>Ends the read if it is under way.</summary>
+    public void Release()
+    {
+        if (!IsLeased)
+        {
+            return;
+        }
+
+        IsLeased = false;
+        Node.Leave();
+        LastReadEnded = Moment.Now(_cluster.Clock);
+        if (_isTrial)
+        {
+            EndTrial();
+        }
+    }
+
+    /// <inheritdoc />
+    protected override DbConnection CreateDbConnection() => Node.DataSource.CreateConnection();
+
+    /// <inheritdoc />
+    protected override void OpenDbConnection(bool errorsExpected)
+    {
+        base.OpenDbConnection(errorsExpected);
+        var connection = (NpgsqlConnection)DbConnection;
+        if (NeedsCheck(connection))
+        {
+            using var command = new NpgsqlCommand(ReplicaProbe.Sql, connection);
+            using var reader = command.ExecuteReader();
+            Judge(reader.Read() ? Sample(reader) : null, connection);
+        }
+
+        if (!Node.Traits.SessionsAreReadOnly)
+        {
+            using var command = new NpgsqlCommand(ReadOnlySql, connection);
+            command.ExecuteNonQuery();
+        }
+    }
+
+    /// <inheritdoc />
+    protected override Task OpenDbConnectionAsync(bool errorsExpected, CancellationToken cancellationToken)
+    {
+        var opening = base.OpenDbConnectionAsync(errorsExpected, cancellationToken);
+        return opening.IsCompletedSuccessfully && Node.Traits.SessionsAreReadOnly && !NeedsCheck((NpgsqlConnection)DbConnection)
+            ? Task.CompletedTask
+            : CheckAsync(opening, cancellationToken);
+    }
+
+    /// <inheritdoc />
+    protected override void CloseDbConnection()
+    {
+        NoticePromotion();
+        base.CloseDbConnection();
+        Release();
+    }
+
+    /// <inheritdoc />
+    protected override async Task CloseDbConnectionAsync()
+    {
+        NoticePromotion();
+        await base.CloseDbConnectionAsync().ConfigureAwait(false);
+        Release();
+    }
+
+    private static bool NeedsCheck(NpgsqlConnection connection)
+    {
+        var parameters = connection.PostgresParameters;
+        return !_checked.TryGetValue(parameters, out _) || IsPromoted(parameters);
+    }
+
+    private static bool IsPromoted(IReadOnlyDictionary<string, string> parameters) =>
+        parameters.TryGetValue("in_hot_standby", out var inHotStandby) && inHotStandby == "off";
+
+    private async Task CheckAsync(Task opening, CancellationToken cancellationToken)
+    {
+        await opening.ConfigureAwait(false);
+        var connection = (NpgsqlConnection)DbConnection;
+        if (NeedsCheck(connection))
+        {
+            var command = new NpgsqlCommand(ReplicaProbe.Sql, connection);
+            await using (command.ConfigureAwait(false))
+            {
+                var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                await using (reader.ConfigureAwait(false))
+                {
+                    Judge(await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? Sample(reader) : null, connection);
+                }
+            }
+        }
+
+        if (!Node.Traits.SessionsAreReadOnly)
+        {
+            var command = new NpgsqlCommand(ReadOnlySql, connection);
+            await using (command.ConfigureAwait(false))
+            {
+                await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private NodeSample Sample(NpgsqlDataReader reader)
+    {
+        var now = Moment.Now(_cluster.Clock);
+        return ReplicaProbe.ReadSample(reader, now, now);
+    }
+
+    private void Judge(NodeSample? sample, NpgsqlConnection connection)
+    {
+        var expected = _cluster.Picture.Current.Primary?.Sample?.Identity;
+        var reason = sample switch
+        {
+            null => Freshness.NeverMeasured,
+            { Role: not NodeRole.Replica } => Freshness.NotAReplica,
+            _ when expected is null => Freshness.PrimaryUnknown,
+            _ when sample.Identity.SystemId != expected.Value.SystemId => Freshness.WrongCluster,
+            _ when sample.Identity.Timeline != expected.Value.Timeline => Freshness.WrongTimeline,
+            _ => Freshness.Fresh,
+        };
+        if (reason != Freshness.Fresh)
+        {
+            // The pool may hold more sessions to the same server.
+            Node.DataSource.Clear();
+            throw new NodeRejectedException(Node.Name, reason);
+        }
+
+        _checked.AddOrUpdate(connection.PostgresParameters, _passed);
+    }
+
+    private void EndTrial()
+    {
+        _isTrial = false;
+        Node.EndTrial();
+    }
+
+    // Servers from version 14 report the end of recovery with the first answer after it: sooner than any probe.
+    private void NoticePromotion()
+    {
+        if (DbConnection is NpgsqlConnection { State: ConnectionState.Open } connection && IsPromoted(connection.PostgresParameters))
+        {
+            Node.DataSource.Clear();
+            _cluster.Ban(Node, "the node was promoted");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+using EfScaling.Consistency;
+using EfScaling.Topology;
+
+namespace EfScaling.Replication;
+
+/// <summary>What one probe of a node found out.</summary>
+/// <param name="Role">Whether the node is in recovery.</param>
+/// <param name="Identity">The node's cluster and timeline.</param>
+/// <param name="Position">On a primary the normalised insert position, on a replica the replay position.</param>
+/// <param name="SentAt">When the probe was sent: what it says was true no earlier.</param>
+/// <param name="ReceivedAt">When the answer was there: what it says was true no later.</param>
+internal sealed record NodeSample(NodeRole Role, ServerIdentity Identity, WalPosition Position, Moment SentAt, Moment ReceivedAt);

@@ -1,0 +1,27 @@
+using System.Data.Common;
+using Npgsql;
+
+namespace EfScaling.Replication;
+
+/// <summary>Whose fault a failed read on a replica was, and so what happens next.</summary>
+internal enum ReadFailure
+{
+    /// <summary>The query's or the caller's: any node would fail, so the caller gets the error.</summary>
+    Query,
+
+    /// <summary>A conflict with recovery: another node may serve, and this one is as healthy as before.</summary>
+    RecoveryConflict,
+
+    /// <summary>The node has no connection to spare.</summary>
+    Busy,
+
+    /// <summary>The node has not replayed the table, column, function or type yet: the primary has it.</summary>
+    SchemaBehind,
+
+    /// <summary>The query writes after all; only the primary may run it.</summary>
+    NeedsPrimary,
+
+    /// <summary>The server is down, starting, unreachable, hanging, refusing the login, or not what it was taken for.</summary>
+    Node,
+}
+

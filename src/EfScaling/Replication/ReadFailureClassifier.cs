@@ -1,0 +1,50 @@
+using System.Data.Common;
+using Npgsql;
+
+namespace EfScaling.Replication;
+
+/// <summary>Tells from an exception whose fault a failed read was.</summary>
+internal static class ReadFailureClassifier
+{
+    /// <summary>Classifies the failure of a read on a node in recovery.</summary>
+    /// <param name="exception">What the read threw.</param>
+    /// <param name="isPoolFull">Whether every connection of the node was in use.</param>
+    public static ReadFailure Classify(Exception exception, bool isPoolFull) => exception switch
+    {
+        NodeRejectedException => ReadFailure.Node,
+        PostgresException postgres => Classify(postgres.SqlState),
+        NpgsqlException { InnerException: TimeoutException } when isPoolFull => ReadFailure.Busy,
+
+        // Everything else that is not the server's answer about the query: sockets, time-outs, TLS, a session the server closed.
+        DbException => ReadFailure.Node,
+        _ => ReadFailure.Query,
+    };
+
+    private static ReadFailure Classify(string sqlState) => sqlState switch
+    {
+        // Reads on a standby run in read committed or read-only repeatable read, which have no serialization failures of their own.
+        PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected => ReadFailure.RecoveryConflict,
+        PostgresErrorCodes.TooManyConnections => ReadFailure.Busy,
+        PostgresErrorCodes.ReadOnlySqlTransaction => ReadFailure.NeedsPrimary,
+        PostgresErrorCodes.UndefinedTable
+            or PostgresErrorCodes.UndefinedColumn
+            or PostgresErrorCodes.UndefinedFunction
+            or PostgresErrorCodes.UndefinedObject
+            or PostgresErrorCodes.InvalidSchemaName => ReadFailure.SchemaBehind,
+        PostgresErrorCodes.AdminShutdown
+            or PostgresErrorCodes.CrashShutdown
+            or PostgresErrorCodes.CannotConnectNow
+            or PostgresErrorCodes.DatabaseDropped
+            or PostgresErrorCodes.InvalidCatalogName
+            or PostgresErrorCodes.InvalidPassword
+            or PostgresErrorCodes.InvalidAuthorizationSpecification
+            or PostgresErrorCodes.OutOfMemory
+            or PostgresErrorCodes.DiskFull => ReadFailure.Node,
+
+        // Connection exceptions, system errors (I/O and damaged files), internal errors.
+        _ when sqlState.StartsWith("08", StringComparison.Ordinal)
+            || sqlState.StartsWith("58", StringComparison.Ordinal)
+            || sqlState.StartsWith("XX", StringComparison.Ordinal) => ReadFailure.Node,
+        _ => ReadFailure.Query,
+    };
+}

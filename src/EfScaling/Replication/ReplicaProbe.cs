@@ -1,0 +1,101 @@
+using System.Data;
+using EfScaling.Consistency;
+using EfScaling.Topology;
+using Npgsql;
+
+namespace EfScaling.Replication;
+
+/// <summary>Asks one node for its role, identity and WAL position, over a connection of its own.</summary>
+/// <remarks>Not thread-safe: the monitor never overlaps two probes of a node. A failed probe drops the connection; the next opens a new one.</remarks>
+internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDisposable
+{
+    // Recovery is asked once and first: a node promoted between two columns must not report a primary's position as a replica's.
+    // The timeline of a standby is the newest that any of its sources has seen; the WAL receiver's is hidden from roles without pg_read_all_stats.
+    internal const string Sql =
+        """
+        WITH node AS MATERIALIZED (SELECT pg_is_in_recovery() AS recovering)
+        SELECT recovering,
+               CASE WHEN recovering THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END,
+               system.system_identifier,
+               CASE WHEN recovering
+                    THEN greatest(checkpoint.timeline_id, recovery.min_recovery_end_timeline, coalesce((SELECT max(received_tli) FROM pg_stat_wal_receiver), 0))
+                    ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
+               END,
+               init.wal_block_size,
+               init.bytes_per_wal_segment
+        FROM node, pg_control_system() AS system, pg_control_checkpoint() AS checkpoint, pg_control_recovery() AS recovery, pg_control_init() AS init
+        """;
+
+    private NpgsqlConnection? _connection;
+    private NpgsqlCommand? _command;
+
+    /// <summary>Probes the node once.</summary>
+    /// <param name="timeout">Bound on connecting and asking together.</param>
+    /// <param name="cancellationToken">Ends the probe when the monitor pauses.</param>
+    /// <exception cref="TimeoutException">The node did not answer in time.</exception>
+    /// <exception cref="NpgsqlException">The node could not be reached or refused.</exception>
+    public async Task<NodeSample> AskAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(timeout, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            return await AskAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            await DisposeAsync().ConfigureAwait(false);
+            if (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested)
+            {
+                throw new TimeoutException($"The node did not answer within {timeout.TotalMilliseconds:0} ms.", exception);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Closes the probe's connection.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        var (command, connection) = (_command, _connection);
+        (_command, _connection) = (null, null);
+        if (command is not null)
+        {
+            await command.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (connection is not null)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Reads the single row that <see cref="Sql"/> returns.</summary>
+    internal static NodeSample ReadSample(NpgsqlDataReader reader, Moment sentAt, Moment receivedAt)
+    {
+        var role = reader.GetBoolean(0) ? NodeRole.Replica : NodeRole.Primary;
+        var position = reader.IsDBNull(1) ? WalPosition.None : new WalPosition((ulong)reader.GetFieldValue<NpgsqlTypes.NpgsqlLogSequenceNumber>(1));
+        var identity = new ServerIdentity((ulong)reader.GetInt64(2), (uint)reader.GetInt32(3));
+        var geometry = new WalGeometry((uint)reader.GetInt32(4), (uint)reader.GetInt32(5));
+        return new NodeSample(role, identity, role == NodeRole.Primary ? geometry.Normalize(position) : position, sentAt, receivedAt);
+    }
+
+    private async Task<NodeSample> AskAsync(CancellationToken cancellationToken)
+    {
+        if (_connection is not { State: ConnectionState.Open } || _command is null)
+        {
+            await DisposeAsync().ConfigureAwait(false);
+            _connection = await node.ProbeSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            _command = new NpgsqlCommand(Sql, _connection);
+            await _command.PrepareAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        var sentAt = Moment.Now(clock);
+        var reader = await _command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            return ReadSample(reader, sentAt, Moment.Now(clock));
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using System.Linq.Expressions;
+using EfScaling.Replication;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Query;
+
+namespace EfScaling.Routing;
+
+/// <summary>Makes the plan of a query when EF has translated it, and hands it on as a tag.</summary>
+/// <remarks>The rule for tracked queries is the same for all contexts of an internal service provider; see the options extension.</remarks>
+internal sealed class PlanningPostprocessorFactory(
+    IQueryTranslationPostprocessorFactory inner,
+    QueryTranslationPostprocessorDependencies dependencies,
+    ReadRouter router) : IQueryTranslationPostprocessorFactory
+{
+    /// <inheritdoc />
+    public QueryTranslationPostprocessor Create(QueryCompilationContext queryCompilationContext) =>
+        new Postprocessor(dependencies, queryCompilationContext, inner.Create(queryCompilationContext), router.TrackedReads);
+
+    private sealed class Postprocessor(
+        QueryTranslationPostprocessorDependencies dependencies,
+        QueryCompilationContext compilation,
+        QueryTranslationPostprocessor inner,
+        TrackedReads trackedReads) : QueryTranslationPostprocessor(dependencies, compilation)
+    {
+        public override Expression Process(Expression query)
+        {
+            var hints = QueryHints.TakeFrom(QueryCompilationContext.Tags);
+            var translated = inner.Process(query);
+            if (translated is ShapedQueryExpression shaped)
+            {
+                var isTracking = QueryCompilationContext.QueryTrackingBehavior == QueryTrackingBehavior.TrackAll;
+                var obstacle = new QueryClassifier(QueryCompilationContext.Model).Classify(shaped, isTracking, trackedReads);
+                QueryCompilationContext.AddTag(new QueryPlan(obstacle, hints).ToTag());
+            }
+
+            return translated;
+        }
+    }
+}

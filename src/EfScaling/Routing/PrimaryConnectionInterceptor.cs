@@ -1,0 +1,23 @@
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+
+namespace EfScaling.Routing;
+
+/// <summary>Gives a context a connection that finds the present primary each time it opens, and lets the router watch it.</summary>
+/// <remarks>Connections to replicas are no business of this interceptor: they are made by the router and raise no creation events.</remarks>
+internal sealed class PrimaryConnectionInterceptor : DbConnectionInterceptor
+{
+    /// <inheritdoc />
+    public override InterceptionResult<DbConnection> ConnectionCreating(ConnectionCreatingEventData eventData, InterceptionResult<DbConnection> result) =>
+        !result.HasResult && eventData.Context?.GetService<ReadRouter>().CreatePrimaryConnection(eventData.ConnectionString) is { } connection
+            ? InterceptionResult<DbConnection>.SuppressWithResult(connection)
+            : result;
+
+    /// <inheritdoc />
+    public override DbConnection ConnectionCreated(ConnectionCreatedEventData eventData, DbConnection result)
+    {
+        eventData.Context?.GetService<ReadRouter>().Watch(result);
+        return result;
+    }
+}

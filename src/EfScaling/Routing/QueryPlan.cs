@@ -1,0 +1,43 @@
+using System.Globalization;
+
+namespace EfScaling.Routing;
+
+/// <summary>What translation found out about a query: whether it may leave the primary, and what it asks for.</summary>
+/// <param name="Obstacle">Why the query must stay on the primary; <see langword="null"/> if it may leave.</param>
+/// <param name="Hints">What the query asks for.</param>
+internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints)
+{
+    private const string TagPrefix = "EfScaling.Plan ";
+
+    /// <summary>
+    /// Writes the plan as a tag. Of all that translation can attach to a query only the tags survive to the SQL generator, which needs the plan to
+    /// hand it to the command: annotations of a SelectExpression cannot be set (EF throws), and its instance is replaced.
+    /// </summary>
+    public string ToTag() =>
+        string.Create(CultureInfo.InvariantCulture, $"{TagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1}");
+
+    /// <summary>Returns the tag that carries the plan, or <see langword="null"/>.</summary>
+    public static string? FindTag(ISet<string> tags) => tags.FirstOrDefault(t => t.StartsWith(TagPrefix, StringComparison.Ordinal));
+
+    /// <summary>Reads what <see cref="ToTag"/> has written.</summary>
+    public static QueryPlan FromTag(string tag)
+    {
+        var fields = tag[TagPrefix.Length..].Split(' ');
+        var obstacle = int.Parse(fields[0], CultureInfo.InvariantCulture);
+        var staleness = long.Parse(fields[2], CultureInfo.InvariantCulture);
+        return new QueryPlan(
+            obstacle < 0 ? null : (RoutingReason)obstacle,
+            new QueryHints((ReadTarget)int.Parse(fields[1], CultureInfo.InvariantCulture), staleness < 0 ? null : TimeSpan.FromTicks(staleness)));
+    }
+
+    /// <summary>Decides from the plan alone whether the query stays on the primary.</summary>
+    /// <returns>The reason to stay, or <see langword="null"/>.</returns>
+    public RoutingReason? StaysOnPrimary() => Hints.Target switch
+    {
+        ReadTarget.Primary => RoutingReason.PrimaryRequested,
+
+        // The application vouches for what cannot be proven; what is known to fail or to be unsafe there stays.
+        ReadTarget.Replica when Obstacle is RoutingReason.RawSql or RoutingReason.UnknownFunction => null,
+        _ => Obstacle,
+    };
+}

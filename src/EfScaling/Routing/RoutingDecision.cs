@@ -1,0 +1,18 @@
+using EfScaling.Topology;
+
+namespace EfScaling.Routing;
+
+/// <summary>Where a command ran, why, and how old its data may have been.</summary>
+/// <param name="Node">Host and port of the node.</param>
+/// <param name="Role">What the node was taken for.</param>
+/// <param name="Reason">Why the command ran there.</param>
+/// <param name="StalenessBound">Upper bound on the age of the data; zero on the primary.</param>
+/// <param name="Attempts">How many nodes were asked; more than one when a node failed before its first row.</param>
+public readonly record struct RoutingDecision(string Node, NodeRole Role, RoutingReason Reason, TimeSpan StalenessBound, int Attempts)
+{
+    /// <summary>Writes the decision in one line, such as <c>replica 10.0.0.2:5432: FreshReplica, at most 0.120 s old</c>.</summary>
+    public override string ToString() =>
+        Role == NodeRole.Replica
+            ? FormattableString.Invariant($"replica {Node}: {Reason}, at most {StalenessBound.TotalSeconds:0.000} s old")
+            : $"primary {Node}: {Reason}";
+}

@@ -1,0 +1,67 @@
+using Npgsql;
+
+namespace EfScaling.Topology;
+
+/// <summary>One server of a cluster: how it is reached and how busy this process keeps it.</summary>
+/// <remarks>Thread-safe. What the server reports about itself is not kept here but in the immutable snapshots of the monitor.</remarks>
+internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource dataSource, NpgsqlDataSource probeSource, NodeTraits traits)
+{
+    // Weight of the newest latency in the moving average: a change shows after a handful of reads, one slow read does not.
+    private const double LatencySmoothing = 0.2;
+
+    private int _inFlight;
+    private int _trialTaken;
+    private double _latencySeconds;
+
+    /// <summary>Gets the name in logs, metrics and messages: host and port.</summary>
+    public string Name { get; } = endpoint.ToString();
+
+    /// <summary>Gets where the server listens.</summary>
+    public NodeEndpoint Endpoint => endpoint;
+
+    /// <summary>Gets the position of the node in its cluster's list, from zero.</summary>
+    public int Ordinal => ordinal;
+
+    /// <summary>Gets the source of the connections that reads use.</summary>
+    public NpgsqlDataSource DataSource => dataSource;
+
+    /// <summary>Gets the source of the one connection that the monitor uses.</summary>
+    public NpgsqlDataSource ProbeSource => probeSource;
+
+    /// <summary>Gets what the configuration says about the node.</summary>
+    public NodeTraits Traits => traits;
+
+    /// <summary>Gets how many reads of this process the node serves at present.</summary>
+    public int InFlight => Volatile.Read(ref _inFlight);
+
+    /// <summary>Gets whether every connection that this process may open to the node is in use.</summary>
+    public bool IsBusy => InFlight >= traits.MaxConnections;
+
+    /// <summary>Gets the moving average of the time a read takes, in seconds; zero until the first read.</summary>
+    public double LatencySeconds => Volatile.Read(ref _latencySeconds);
+
+    /// <summary>Counts a read that is about to start.</summary>
+    public void Enter() => Interlocked.Increment(ref _inFlight);
+
+    /// <summary>Counts a read out.</summary>
+    public void Leave() => Interlocked.Decrement(ref _inFlight);
+
+    /// <summary>Counts a read that succeeded into the moving average of the latency.</summary>
+    public void RecordLatency(TimeSpan elapsed)
+    {
+        // Two racing updates may lose one sample of an average; a lock here would cost every read.
+        var previous = LatencySeconds;
+        var next = previous == 0 ? elapsed.TotalSeconds : previous + (LatencySmoothing * (elapsed.TotalSeconds - previous));
+        Volatile.Write(ref _latencySeconds, next);
+    }
+
+    /// <summary>Claims the single read that may try a node whose ban has run out.</summary>
+    /// <returns><see langword="false"/> while another read is trying it.</returns>
+    public bool TryTakeTrial() => Interlocked.CompareExchange(ref _trialTaken, 1, 0) == 0;
+
+    /// <summary>Ends the trial, whatever its outcome.</summary>
+    public void EndTrial() => Volatile.Write(ref _trialTaken, 0);
+
+    /// <inheritdoc />
+    public override string ToString() => Name;
+}

@@ -24,6 +24,7 @@ public sealed partial class PostgresServer
     private readonly PostgresServer? _upstream;
     private PortLease _port = PortLease.Take();
     private bool _wasStarted;
+    private volatile bool _ended;
 
     internal PostgresServer(
         ServerFolder folder, PostgresTools tools, PostgresConfiguration configuration, string name, string database, PostgresServer? upstream)

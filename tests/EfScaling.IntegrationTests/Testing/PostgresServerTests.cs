@@ -138,6 +138,7 @@ public sealed class PostgresServerTests
 
         Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(15));
         Assert.All(cluster.Servers, server => Assert.False(server.IsRunning));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => cluster.Primary.StartAsync(Ct));
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => busy);
     }
 

@@ -10,7 +10,7 @@ public sealed class AbandonedServersTests
 {
     private const string ReportVariable = "EFSCALING_TEST_REPORT";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 

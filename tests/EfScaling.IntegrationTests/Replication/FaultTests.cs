@@ -235,7 +235,7 @@ public sealed class FaultTests(ClusterFixture fixture)
     public async Task Hung_replica_is_left_alone_after_its_first_missed_probe()
     {
         await using var proxy = await TcpProxy.StartAsync("127.0.0.1", fixture.Cluster.Standbys[0].Port);
-        var options = Options(fixture.Cluster, At(fixture.Cluster.Standbys[0], proxy.Port), r => r.AddReplica(fixture.Cluster.Standbys[1].ConnectionString).ReadTimeout(TimeSpan.FromSeconds(1)));
+        var options = Options(fixture.Cluster, At(fixture.Cluster.Standbys[0], proxy.Port), r => r.AddReplica(fixture.Cluster.Standbys[1].ConnectionString).ReadTimeout(TimeSpan.FromSeconds(1)).Balancing(LoadBalancing.RoundRobin));
         await Eventually.ThatAsync(async () => (await NodesAsync(options, 50)).Count == 2, _deadline, "both replicas serve");
 
         proxy.HalfOpen();

@@ -49,7 +49,10 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
     var console = AnsiConsole.Console;
     if (Console.IsOutputRedirected)
     {
+        // Neither the width of a terminal nor its colors exist in a file.
         console.Profile.Width = 140;
+        console.Profile.Capabilities.Ansi = false;
+        console.Profile.Capabilities.ColorSystem = ColorSystem.NoColors;
     }
 
     var display = new ProgressDisplay(console, clock);

@@ -5,7 +5,8 @@ namespace EfScaling.Sample.Feed;
 /// <summary>What the application does: plain LINQ, the same with and without replicas.</summary>
 internal sealed class SocialFeed(FeedContext context)
 {
-    private const int PageSize = 20;
+    /// <summary>Posts that a feed shows at most.</summary>
+    public const int PageSize = 20;
 
     /// <summary>Returns the newest 20 posts of everyone a user follows.</summary>
     public Task<List<FeedEntry>> NewestPostsAsync(int userId, CancellationToken cancellationToken) =>

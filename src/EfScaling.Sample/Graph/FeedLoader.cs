@@ -30,33 +30,13 @@ internal sealed class FeedLoader(IDbContextFactory<FeedContext> contexts, Friend
         await using var context = await contexts.CreateDbContextAsync(cancellationToken);
         await context.Database.OpenConnectionAsync(cancellationToken);
         var connection = (NpgsqlConnection)context.Database.GetDbConnection();
+        await CopyPeopleAsync(connection, Copy<User>(context, nameof(User.Id), nameof(User.Name)), cancellationToken);
+        var follows = await CopyFollowsAsync(
+            connection, Copy<Follow>(context, nameof(Follow.FollowerId), nameof(Follow.FollowedId)), progress, cancellationToken);
 
-        await using (var users = await connection.BeginBinaryImportAsync(Copy<User>(context, nameof(User.Id), nameof(User.Name)), cancellationToken))
-        {
-            for (var person = 0; person < graph.People; person++)
-            {
-                await users.StartRowAsync(cancellationToken);
-                await users.WriteAsync(person, cancellationToken);
-                await users.WriteAsync($"user {person}", cancellationToken);
-            }
-
-            await users.CompleteAsync(cancellationToken);
-        }
-
-        await using var follows = await connection.BeginBinaryImportAsync(
-            Copy<Follow>(context, nameof(Follow.FollowerId), nameof(Follow.FollowedId)), cancellationToken);
-        var done = 0;
-        foreach (var (a, b) in graph.Friendships)
-        {
-            await FollowAsync(follows, a, b, cancellationToken);
-            await FollowAsync(follows, b, a, cancellationToken);
-            if (++done % 1_000 == 0)
-            {
-                progress((double)done / graph.Friendships.Count);
-            }
-        }
-
-        return (int)await follows.CompleteAsync(cancellationToken);
+        // A pooled context keeps EF's count of explicit openings: without this, its next user would find the connection open after each command.
+        await context.Database.CloseConnectionAsync();
+        return follows;
     }
 
     /// <summary>Writes the first posts of everyone, in turns so that every feed mixes its authors.</summary>
@@ -82,11 +62,32 @@ internal sealed class FeedLoader(IDbContextFactory<FeedContext> contexts, Friend
         return total;
     }
 
-    private static async Task FollowAsync(NpgsqlBinaryImporter follows, int follower, int followed, CancellationToken cancellationToken)
+    private async Task CopyPeopleAsync(NpgsqlConnection connection, string copy, CancellationToken cancellationToken)
     {
-        await follows.StartRowAsync(cancellationToken);
-        await follows.WriteAsync(follower, cancellationToken);
-        await follows.WriteAsync(followed, cancellationToken);
+        await using var rows = await connection.BeginBinaryImportAsync(copy, cancellationToken);
+        for (var person = 0; person < graph.People; person++)
+        {
+            await rows.WriteRowAsync(cancellationToken, person, $"user {person}");
+        }
+
+        await rows.CompleteAsync(cancellationToken);
+    }
+
+    private async Task<int> CopyFollowsAsync(NpgsqlConnection connection, string copy, Action<double> progress, CancellationToken cancellationToken)
+    {
+        await using var rows = await connection.BeginBinaryImportAsync(copy, cancellationToken);
+        var done = 0;
+        foreach (var (a, b) in graph.Friendships)
+        {
+            await rows.WriteRowAsync(cancellationToken, a, b);
+            await rows.WriteRowAsync(cancellationToken, b, a);
+            if (++done % 1_000 == 0)
+            {
+                progress((double)done / graph.Friendships.Count);
+            }
+        }
+
+        return (int)await rows.CompleteAsync(cancellationToken);
     }
 
     // The names come from the model, so that renaming a property cannot break the import.

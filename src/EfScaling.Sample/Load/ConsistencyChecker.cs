@@ -18,7 +18,8 @@ internal sealed class ConsistencyChecker(TimeProvider clock)
     private long _readBacksOnPrimary;
     private long _readBacksOnReplicas;
     private long _lostWrites;
-    private long _heartbeatReads;
+    private long _heartbeatsFromPrimary;
+    private long _heartbeatsFromReplicas;
     private long _staleReads;
     private long _wrongNodes;
     private long _writes;
@@ -37,8 +38,11 @@ internal sealed class ConsistencyChecker(TimeProvider clock)
     /// <summary>Gets how many read-backs did not show what their own context had written.</summary>
     public long ReadYourWritesViolations => Interlocked.Read(ref _lostWrites);
 
-    /// <summary>Gets how many heartbeat reads were held against their bound.</summary>
-    public long HeartbeatReads => Interlocked.Read(ref _heartbeatReads);
+    /// <summary>Gets how many heartbeat reads the primary answered.</summary>
+    public long HeartbeatReadsOnPrimary => Interlocked.Read(ref _heartbeatsFromPrimary);
+
+    /// <summary>Gets how many heartbeat reads standbys answered, by their own word.</summary>
+    public long HeartbeatReadsOnReplicas => Interlocked.Read(ref _heartbeatsFromReplicas);
 
     /// <summary>Gets how many heartbeat reads were older than the bound reported for that very read.</summary>
     public long StalenessViolations => Interlocked.Read(ref _staleReads);
@@ -78,7 +82,7 @@ internal sealed class ConsistencyChecker(TimeProvider clock)
     /// <returns>How old the data was, counted from the first heartbeat that it should have shown; zero if it showed the newest.</returns>
     public TimeSpan HeartbeatRead(long startedAt, Pulse pulse, RoutingDecision decision)
     {
-        Interlocked.Increment(ref _heartbeatReads);
+        Interlocked.Increment(ref pulse.IsStandby ? ref _heartbeatsFromReplicas : ref _heartbeatsFromPrimary);
         if (pulse.IsStandby != (decision.Role == NodeRole.Replica))
         {
             Count(ref _wrongNodes, $"a read reported for {Place(decision)} ran on a {(pulse.IsStandby ? "standby" : "primary")}");

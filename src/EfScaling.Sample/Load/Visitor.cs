@@ -77,7 +77,8 @@ internal sealed class Visitor(
     private async Task ReadFeedAsync(FeedContext context, int user)
     {
         var entries = await MeasureAsync(Operation.Feed, context, feed => feed.NewestPostsAsync(user, stop));
-        Require(Operation.Feed, entries.Count == Math.Min(20, graph.FriendsOf(user) * (posts / graph.People)) || entries.Count == 20, "the feed is too short");
+        var expected = Math.Min(SocialFeed.PageSize, graph.FriendsOf(user) * (posts / graph.People));
+        Require(Operation.Feed, entries.Count >= expected && entries.Count <= SocialFeed.PageSize, "the feed does not agree with the graph");
     }
 
     private async Task ReadProfileAsync(FeedContext context, int user)
@@ -118,8 +119,7 @@ internal sealed class Visitor(
             await AttemptAsync(Operation.NewPost, async context =>
             {
                 var post = await MeasureAsync(Operation.NewPost, context, feed => feed.WritePostAsync(user, text, stop));
-                return await WrittenAsync(
-                    Operation.NewPost, context, $"post {post}", async feed => (await feed.PostAsync(post, stop))?.Text == text);
+                return await WrittenAsync(Operation.NewPost, context, $"post {post}", async feed => (await feed.PostAsync(post, stop))?.Text == text);
             });
         }
         else
@@ -140,8 +140,7 @@ internal sealed class Visitor(
 
     /// <summary>Checks where the write ran, reads it back, and keeps some contexts for a second look.</summary>
     /// <returns>Whether the context is kept.</returns>
-    private async Task<bool> WrittenAsync(
-        Operation operation, FeedContext context, string what, Func<SocialFeed, Task<bool>> isThere)
+    private async Task<bool> WrittenAsync(Operation operation, FeedContext context, string what, Func<SocialFeed, Task<bool>> isThere)
     {
         checker.Wrote(operation, RoutingOf(context));
         var visit = new ReturnVisit(context, what, isThere, clock.GetTimestamp());

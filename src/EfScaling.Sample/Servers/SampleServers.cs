@@ -94,8 +94,9 @@ internal sealed class SampleServers : IAsyncDisposable
     {
         try
         {
-            return string.IsNullOrWhiteSpace(new NpgsqlConnectionStringBuilder(connectionString).Host)
-                ? throw new SampleException($"{variable} names no 'Host'. Set it to an Npgsql connection string such as 'Host=db1;Database=app;Username=app'.")
+            var host = new NpgsqlConnectionStringBuilder(connectionString).Host;
+            return string.IsNullOrWhiteSpace(host) || host.Contains(',', StringComparison.Ordinal)
+                ? throw new SampleException($"{variable} does not name one 'Host'. Set it to an Npgsql connection string such as 'Host=db1;Database=app;Username=app'.")
                 : connectionString;
         }
         catch (ArgumentException exception)

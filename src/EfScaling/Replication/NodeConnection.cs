@@ -73,7 +73,8 @@ internal sealed class NodeConnection : RelationalConnection
     /// <summary>Notes that the node has begun to answer the read.</summary>
     public void Answered()
     {
-        Node.RecordLatency(_leasedAt.Until(Moment.Now(_cluster.Clock), _cluster.Clock));
+        var now = Moment.Now(_cluster.Clock);
+        Node.RecordLatency(_leasedAt.Until(now, _cluster.Clock), now.Timestamp);
         if (_isTrial)
         {
             EndTrial();

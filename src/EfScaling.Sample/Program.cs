@@ -74,7 +74,12 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
     await display.ShowAsync("Create the tables", () => loader.CreateTablesAsync(stop));
     await display.ShowAsync("Copy the graph", async progress => follows = await loader.CopyGraphAsync(progress, stop));
     await display.ShowAsync("Write posts", async progress => posts = await loader.WritePostsAsync(progress, stop));
-    await display.ShowAsync("Wait for the replicas", () => servers.WaitForReplicasAsync(stop));
+    TimeSpan? lag = null;
+    await display.ShowAsync("Wait for the replicas", async () =>
+    {
+        await servers.WaitForReplicasAsync(stop);
+        lag = await servers.LagAsync(options.Lag, stop);
+    });
 
     // 4. The same load twice. Each warms up first; its checks count from the start, its numbers do not.
     var routedLoad = new MixedLoad(contexts, graph, posts, options.Workers, isRouted: true, clock);
@@ -93,7 +98,8 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
         graph.Friendships.Count,
         follows,
         posts,
-        options.Workers);
+        options.Workers,
+        lag?.TotalMilliseconds);
     var report = Report();
     console.Write(ReportTable.Of(report));
     await SaveAsync(report);

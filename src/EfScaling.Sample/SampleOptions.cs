@@ -15,6 +15,8 @@ internal sealed record SampleOptions
                            Without it the load goes on with a live table until Ctrl-C.
           --seconds N      Length of the load, 1 to 3600. Default 20. The comparison with the primary alone takes half of it.
           --workers N      Visitors at the same time, 1 to 100. Default 8.
+          --lag MS         How much later the last standby shows each commit, 0 to 2000 milliseconds. Default 100, so that the
+                           checks have something to catch. Only for the servers that this program starts.
           --json FILE      Also write every number of the table to FILE.
           --help           Show this text.
 
@@ -28,6 +30,9 @@ internal sealed record SampleOptions
 
     /// <summary>Gets how many visitors act at the same time.</summary>
     public int Workers { get; init; } = 8;
+
+    /// <summary>Gets how much later the last standby shows each commit; <see langword="null"/> if nothing was said.</summary>
+    public TimeSpan? Lag { get; init; }
 
     /// <summary>Gets whether the program ends after the table.</summary>
     public bool Once { get; init; }
@@ -48,8 +53,9 @@ internal sealed record SampleOptions
             options = arguments[i] switch
             {
                 "--once" => options with { Once = true },
-                "--seconds" => options with { Duration = TimeSpan.FromSeconds(Number(arguments, ref i, 3_600)) },
-                "--workers" => options with { Workers = Number(arguments, ref i, 100) },
+                "--seconds" => options with { Duration = TimeSpan.FromSeconds(Number(arguments, ref i, 1, 3_600)) },
+                "--workers" => options with { Workers = Number(arguments, ref i, 1, 100) },
+                "--lag" => options with { Lag = TimeSpan.FromMilliseconds(Number(arguments, ref i, 0, 2_000)) },
                 "--json" => options with { JsonFile = WritableFile(arguments, ref i) },
                 "--help" or "-h" => options with { Help = true },
                 var unknown => throw new SampleException($"Unknown argument '{unknown}'. Call with --help to see all options."),
@@ -59,13 +65,13 @@ internal sealed record SampleOptions
         return options;
     }
 
-    private static int Number(IReadOnlyList<string> arguments, ref int i, int max)
+    private static int Number(IReadOnlyList<string> arguments, ref int i, int min, int max)
     {
         var name = arguments[i];
         var text = Value(arguments, ref i);
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= max
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
             ? number
-            : throw new SampleException($"{name} was given '{text}'. Give a whole number from 1 to {max}.");
+            : throw new SampleException($"{name} was given '{text}'. Give a whole number from {min} to {max}.");
     }
 
     // Found out now rather than after the load has run.

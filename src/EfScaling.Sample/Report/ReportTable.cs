@@ -74,7 +74,7 @@ internal static class ReportTable
         + (setup.IsEmbedded
             ? string.Create(
                 CultureInfo.InvariantCulture,
-                $"The servers and this program share {setup.Processors} processors, so the ratio shows what routing costs, not what machines of their own would add.")
+                $"The standby {setup.Replicas[^1]} was told to show each commit {setup.LagMilliseconds:0} ms later. The servers and this program share {setup.Processors} processors, so the ratio shows what routing costs, not what machines of their own would add.")
             : "The servers are those that the environment names.");
 
     private static Table Titled(string title) => new Table().Border(TableBorder.Rounded).Title($"[bold]{title}[/]");

@@ -10,5 +10,15 @@ namespace EfScaling.Sample.Report;
 /// <param name="Follows">Rows they were loaded as.</param>
 /// <param name="Posts">Posts before the load.</param>
 /// <param name="Workers">Visitors at the same time, in both loads.</param>
+/// <param name="LagMilliseconds">How much later the last replica was made to show each commit; <see langword="null"/> for servers of the environment.</param>
 internal sealed record RunSetup(
-    bool IsEmbedded, string Primary, IReadOnlyList<string> Replicas, int Processors, int Users, int Friendships, int Follows, int Posts, int Workers);
+    bool IsEmbedded,
+    string Primary,
+    IReadOnlyList<string> Replicas,
+    int Processors,
+    int Users,
+    int Friendships,
+    int Follows,
+    int Posts,
+    int Workers,
+    double? LagMilliseconds);

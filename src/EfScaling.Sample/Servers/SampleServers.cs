@@ -10,6 +10,8 @@ internal sealed class SampleServers : IAsyncDisposable
     public const string PrimaryVariable = "EFSCALING_PRIMARY";
     public const string ReplicaVariable = "EFSCALING_REPLICA_";
 
+    private static readonly TimeSpan DefaultLag = TimeSpan.FromMilliseconds(100);
+
     private readonly PostgresCluster? _cluster;
 
     private SampleServers(PostgresCluster? cluster, string primary, IReadOnlyList<string> replicas)
@@ -71,6 +73,21 @@ internal sealed class SampleServers : IAsyncDisposable
                     replica, "SELECT coalesce(pg_last_wal_replay_lsn(), '0/0')", cancellationToken) >= position,
                 TimeSpan.FromMinutes(1), $"'{NameOf(replica)}' to replay what the primary '{NameOf(Primary)}' has written; is it a standby of that primary?", cancellationToken);
         }
+    }
+
+    /// <summary>Lets the last standby show each commit later, as a distant or busy one does.</summary>
+    /// <param name="lag">How much later; <see langword="null"/> for the default.</param>
+    /// <returns>The lag; <see langword="null"/> for servers of the environment, which have their own.</returns>
+    /// <exception cref="SampleException">A lag was asked of servers of the environment.</exception>
+    public async Task<TimeSpan?> LagAsync(TimeSpan? lag, CancellationToken cancellationToken)
+    {
+        if (_cluster is null)
+        {
+            return lag is null ? null : throw new SampleException($"--lag works only on servers that this program starts. Leave it out, or unset {PrimaryVariable}.");
+        }
+
+        await _cluster.Standbys[^1].SetApplyDelayAsync(lag ?? DefaultLag, cancellationToken);
+        return lag ?? DefaultLag;
     }
 
     /// <inheritdoc />

@@ -8,7 +8,7 @@ namespace EfScaling.Tests.Sample;
 
 public class RunReportTests
 {
-    private static readonly RunSetup Setup = new(true, "primary:1", ["replica:1", "replica:2"], 2, 10, 20, 40, 40, 8);
+    private static readonly RunSetup Setup = new(true, "primary:1", ["replica:1", "replica:2"], 2, 10, 20, 40, 40, 8, 100);
 
     private readonly Measurements _load = new();
     private readonly ConsistencyChecker _checker = new(new ManualClock());

@@ -15,10 +15,10 @@ public class SampleOptionsTests
     [Fact]
     public void Reads_every_option()
     {
-        var options = SampleOptions.Parse(["--once", "--seconds", "3", "--workers", "4", "--json", "numbers.json"]);
+        var options = SampleOptions.Parse(["--once", "--seconds", "3", "--workers", "4", "--lag", "0", "--json", "numbers.json"]);
 
         Assert.Equal(
-            new SampleOptions { Once = true, Duration = TimeSpan.FromSeconds(3), Workers = 4, JsonFile = Path.GetFullPath("numbers.json") },
+            new SampleOptions { Once = true, Duration = TimeSpan.FromSeconds(3), Workers = 4, Lag = TimeSpan.Zero, JsonFile = Path.GetFullPath("numbers.json") },
             options);
     }
 
@@ -30,6 +30,7 @@ public class SampleOptionsTests
     [InlineData("--seconds", "-1")]
     [InlineData("--seconds", "1.5")]
     [InlineData("--workers", "101")]
+    [InlineData("--lag", "2001")]
     [InlineData("--json")]
     [InlineData("--json", "no/such/folder/numbers.json")]
     [InlineData("--twice")]

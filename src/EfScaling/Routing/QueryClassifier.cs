@@ -76,7 +76,8 @@ internal sealed class QueryClassifier(IModel model) : ExpressionVisitor
 
     private bool IsKnownToRead(string name, string? schema, bool isBuiltIn)
     {
-        if (model.GetDbFunctions().Any(f => f.Name == name && f.Schema == schema && StableFunctionAnnotation.IsSet(f)))
+        // A built-in function is called without a schema, while its mapping reports the model's default schema.
+        if (model.GetDbFunctions().Any(f => f.Name == name && (f.IsBuiltIn ? isBuiltIn : f.Schema == schema) && StableFunctionAnnotation.IsSet(f)))
         {
             return true;
         }

@@ -1,0 +1,71 @@
+using EfScaling.Sample.Feed;
+using EfScaling.Sample.Graph;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfScaling.Sample.Load;
+
+/// <summary>Many visitors at the same time, and the heartbeat that shows how old their reads are.</summary>
+/// <param name="contexts">Gives each visit its context; with replicas or without, the load is the same.</param>
+/// <param name="graph">Who is there.</param>
+/// <param name="posts">How many posts there were before the load.</param>
+/// <param name="workers">How many visitors act at the same time.</param>
+/// <param name="isRouted">Whether the contexts use replicas.</param>
+/// <param name="clock">Measures all times.</param>
+internal sealed class MixedLoad(
+    IDbContextFactory<FeedContext> contexts, FriendshipGraph graph, int posts, int workers, bool isRouted, TimeProvider clock)
+{
+    private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromMilliseconds(20);
+
+    private int _runs;
+
+    /// <summary>Gets the judge of everything this load sees, from its first run on.</summary>
+    public ConsistencyChecker Checker { get; } = new(clock);
+
+    /// <summary>Runs the load.</summary>
+    /// <param name="measurements">Takes the numbers.</param>
+    /// <param name="duration">For how long; <see cref="Timeout.InfiniteTimeSpan"/> until stopped.</param>
+    /// <param name="stop">Ends the load at once.</param>
+    /// <exception cref="OperationCanceledException">The load was stopped.</exception>
+    public async Task RunAsync(Measurements measurements, TimeSpan duration, CancellationToken stop)
+    {
+        using var time = new CancellationTokenSource(duration, clock);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(time.Token, stop);
+        var run = _runs++;
+        measurements.Start();
+        try
+        {
+            await Task.WhenAll(Enumerable.Range(0, workers)
+                .Select(worker => new Visitor(contexts, graph, posts, isRouted, (run * 1_000) + worker, Checker, measurements, clock, stop))
+                .Select(visitor => Task.Run(() => visitor.VisitAsync(end.Token), CancellationToken.None))
+                .Append(Task.Run(() => BeatAsync(end.Token, stop), CancellationToken.None)));
+        }
+        finally
+        {
+            measurements.Stop();
+        }
+
+        stop.ThrowIfCancellationRequested();
+    }
+
+    private async Task BeatAsync(CancellationToken end, CancellationToken stop)
+    {
+        using var timer = new PeriodicTimer(HeartbeatInterval, clock);
+        while (!end.IsCancellationRequested)
+        {
+            try
+            {
+                await using var context = await contexts.CreateDbContextAsync(stop);
+                var writtenAt = clock.GetTimestamp();
+                await new SocialFeed(context).BeatAsync(writtenAt, stop);
+                Checker.Heartbeats.Acknowledge(writtenAt, clock.GetTimestamp());
+                Checker.Wrote(Operation.Heartbeat, isRouted ? context.Database.LastRouting() : null);
+            }
+            catch (Exception exception) when (!stop.IsCancellationRequested)
+            {
+                Checker.Failed(Operation.Heartbeat, exception.GetBaseException().Message);
+            }
+
+            await timer.WaitForNextTickAsync(stop);
+        }
+    }
+}

@@ -18,7 +18,11 @@ internal sealed class ShopContext(DbContextOptions options) : DbContext(options)
     public DbSet<Payment> Payments => Set<Payment>();
 
     public static ShopContext Create(Action<ReplicaOptionsBuilder>? configure = null) =>
-        new(new DbContextOptionsBuilder().UseNpgsql(Primary).UseReadReplicas(r => configure?.Invoke(r.AddReplica(Replica))).Options);
+        new(new DbContextOptionsBuilder().UseNpgsql(Primary).UseReadReplicas(r =>
+        {
+            r.AddReplica(Replica);
+            configure?.Invoke(r);
+        }).Options);
 
     public static ShopContext CreateWithoutReplicas() => new(new DbContextOptionsBuilder().UseNpgsql(Primary).Options);
 

@@ -49,7 +49,8 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// <returns>The running cluster. The caller disposes it.</returns>
     /// <remarks>
     /// Takes about one second for two standbys; the first call of a user on a machine takes one more, for <c>initdb</c>. Its result stays in the
-    /// temporary folder as <c>efscaling-template-…</c>.
+    /// temporary folder as <c>efscaling-template-…</c>. That folder is the one that <c>EFSCALING_TEMP</c> or <c>TMPDIR</c> names, else
+    /// <c>/dev/shm</c> when it and the machine have 4 GiB of memory, else the system's own.
     /// </remarks>
     /// <exception cref="ServerBinaryNotFoundException">PostgreSQL is not installed; the message tells what to install.</exception>
     /// <exception cref="ServerStartException">A server did not start, for example because of a wrong setting; the exception holds its log.</exception>

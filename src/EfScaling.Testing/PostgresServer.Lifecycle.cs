@@ -12,6 +12,7 @@ public sealed partial class PostgresServer
     /// <param name="cancellationToken">Ends the wait; the server then stays in the state that it has reached.</param>
     /// <exception cref="ServerStartException">The server ended; the exception holds its log.</exception>
     /// <exception cref="TimeoutException">It did not accept connections within 30 seconds.</exception>
+    /// <exception cref="ObjectDisposedException">The cluster is disposed.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
         await _lifecycle.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -70,6 +71,7 @@ public sealed partial class PostgresServer
     /// <summary>Ends the server quickly, whatever state it is in, and gives its port back.</summary>
     internal async Task EndAsync()
     {
+        _ended = true;
         try
         {
             // "Immediate" shutdown: no checkpoint, but the server releases its shared memory, which a killed one cannot.
@@ -88,6 +90,7 @@ public sealed partial class PostgresServer
 
     private async Task StartUnlockedAsync(CancellationToken cancellationToken)
     {
+        ObjectDisposedException.ThrowIf(_ended, this);
         if (IsRunning)
         {
             return;
@@ -98,7 +101,6 @@ public sealed partial class PostgresServer
             if (!_wasStarted)
             {
                 await _configuration.WriteAsync(DataFolder, Name, Port, _upstream?.Port, cancellationToken).ConfigureAwait(false);
-                await ServerUser.OwnAsync(DataFolder, cancellationToken).ConfigureAwait(false);
             }
 
             _process.Start(_tools.Server, ["-D", DataFolder]);

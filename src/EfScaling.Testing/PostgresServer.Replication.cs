@@ -114,7 +114,9 @@ public sealed partial class PostgresServer
             await Eventually.ThatAsync(
                 async () =>
                 {
-                    replayed = await ScalarAsync<NpgsqlLogSequenceNumber?>("SELECT pg_last_wal_replay_lsn()", end.Token).ConfigureAwait(false);
+                    // Npgsql does not cancel an attempt to log in, and a suspended server never answers one.
+                    replayed = await ScalarAsync<NpgsqlLogSequenceNumber?>("SELECT pg_last_wal_replay_lsn()", end.Token)
+                        .WaitAsync(end.Token).ConfigureAwait(false);
                     return replayed >= position;
                 },
                 deadline.Remaining, "replay", end.Token).ConfigureAwait(false);

@@ -10,7 +10,7 @@ public sealed partial class PostgresServer
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>Rows changed; -1 when no statement changes rows.</returns>
     /// <exception cref="PostgresException">The server refused the SQL, for example a write on a standby (25006).</exception>
-    /// <exception cref="NpgsqlException">The server cannot be reached, or did not answer within 30 seconds.</exception>
+    /// <exception cref="NpgsqlException">The server cannot be reached, or did not answer in time: 15 seconds to connect, 30 to run.</exception>
     public async Task<int> ExecuteAsync(string sql, CancellationToken cancellationToken = default)
     {
         var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
@@ -32,7 +32,7 @@ public sealed partial class PostgresServer
     /// <returns>The value; <see langword="default"/> when there is no row or the value is NULL.</returns>
     /// <exception cref="InvalidCastException">The column cannot be read as <typeparamref name="T"/>.</exception>
     /// <exception cref="PostgresException">The server refused the SQL.</exception>
-    /// <exception cref="NpgsqlException">The server cannot be reached, or did not answer within 30 seconds.</exception>
+    /// <exception cref="NpgsqlException">The server cannot be reached, or did not answer in time: 15 seconds to connect, 30 to run.</exception>
     public async Task<T?> ScalarAsync<T>(string sql, CancellationToken cancellationToken = default)
     {
         var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);

@@ -24,6 +24,7 @@ public sealed partial class PostgresServer
     private readonly PostgresServer? _upstream;
     private PortLease _port = PortLease.Take();
     private bool _wasStarted;
+    private volatile bool _ended;
 
     internal PostgresServer(
         ServerFolder folder, PostgresTools tools, PostgresConfiguration configuration, string name, string database, PostgresServer? upstream)
@@ -73,6 +74,10 @@ public sealed partial class PostgresServer
             Username = PostgresConfiguration.Superuser,
             Password = _configuration.Password,
             Database = database,
+
+            // The server offers neither. "Prefer", the default, would open a second time after a hang or a cancelled attempt.
+            SslMode = SslMode.Disable,
+            GssEncryptionMode = GssEncryptionMode.Disable,
         }.ConnectionString;
     }
 

@@ -34,8 +34,7 @@ internal sealed class ProxiedConnection(Socket client, ForwardingGate forwarding
         {
             client.NoDelay = true;
             _server.NoDelay = true;
-            await forwarding.PassAsync(_end.Token).ConfigureAwait(false);
-            await _server.ConnectAsync(host, port, _end.Token).ConfigureAwait(false);
+            await ConnectAsync(host, port).ConfigureAwait(false);
             await Task.WhenAll(PumpAsync(client, _server), PumpAsync(_server, client)).ConfigureAwait(false);
             clean = true;
         }
@@ -49,6 +48,21 @@ internal sealed class ProxiedConnection(Socket client, ForwardingGate forwarding
             Close(client, clean);
             Close(_server, clean);
             onEnded(this);
+        }
+    }
+
+    private async Task ConnectAsync(string host, int port)
+    {
+        await forwarding.PassAsync(_end.Token).ConfigureAwait(false);
+        try
+        {
+            await _server.ConnectAsync(host, port, _end.Token).ConfigureAwait(false);
+        }
+        catch (SocketException)
+        {
+            // While connections hang, the client must not learn of it.
+            await forwarding.PassAsync(_end.Token).ConfigureAwait(false);
+            throw;
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using EfScaling.Testing.Processes;
 
 namespace EfScaling.Testing.Postgres;
 
@@ -57,7 +58,10 @@ internal sealed class PostgresConfiguration(PostgresClusterOptions options, stri
         await File.WriteAllTextAsync(Path.Combine(data, "pg_hba.conf"), Access, cancellationToken).ConfigureAwait(false);
         if (upstreamPort is not null)
         {
-            await File.WriteAllTextAsync(Path.Combine(data, StandbySignal), "", cancellationToken).ConfigureAwait(false);
+            // The two others exist and keep their owner.
+            var signal = Path.Combine(data, StandbySignal);
+            await File.WriteAllTextAsync(signal, "", cancellationToken).ConfigureAwait(false);
+            await ServerUser.OwnAsync(signal, cancellationToken).ConfigureAwait(false);
         }
     }
 

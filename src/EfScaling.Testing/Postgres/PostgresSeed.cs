@@ -11,7 +11,6 @@ internal sealed class PostgresSeed(PostgresTools tools, PostgresConfiguration co
         await PostgresTools.CopyAsync(template, primary.DataFolder, cancellationToken).ConfigureAwait(false);
         await PostgresIdentity.RenewAsync(tools, primary.DataFolder, cancellationToken).ConfigureAwait(false);
         await configuration.WriteAsync(primary.DataFolder, primary.Name, primary.Port, upstreamPort: null, cancellationToken).ConfigureAwait(false);
-        await ServerUser.OwnAsync(primary.DataFolder, cancellationToken).ConfigureAwait(false);
         await PrepareAsync(primary.DataFolder, cancellationToken).ConfigureAwait(false);
     }
 

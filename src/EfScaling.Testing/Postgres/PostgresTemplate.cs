@@ -52,6 +52,7 @@ internal sealed class PostgresTemplate(PostgresTools tools)
 
     private async Task<string> LocateAsync(CancellationToken cancellationToken)
     {
+        // A package update may replace the programs under this process's feet, so the version is asked for each time.
         var version = await tools.RunAsync("initdb", ["--version"], new CommandSettings(), cancellationToken).ConfigureAwait(false);
         var key = SHA256.HashData(Encoding.UTF8.GetBytes($"{Format} {version}"));
         return Path.Combine(TempFolder.Path, $"efscaling-template-{ServerUser.Owner}-{Convert.ToHexStringLower(key)[..12]}");

@@ -85,7 +85,7 @@ internal sealed class PortLease : IDisposable
         }
 
         _file ??= new FileStream(
-            Path.Combine(TempFolder.Path, $"efscaling-ports-{Environment.UserName}.lock"),
+            Path.Combine(Path.GetTempPath(), $"efscaling-ports-{Environment.UserName}.lock"),
             FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
         try
         {

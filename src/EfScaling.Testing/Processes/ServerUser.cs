@@ -9,7 +9,7 @@ internal static class ServerUser
     /// <summary>Name of whoever owns the data folders, for the names of shared files.</summary>
     public static string Owner => Name ?? Environment.UserName;
 
-    /// <summary>Hands a folder with all its files to the user. Does nothing when no switch is needed.</summary>
+    /// <summary>Hands a file, or a folder with all its files, to the user. Does nothing when no switch is needed.</summary>
     public static async Task OwnAsync(string path, CancellationToken cancellationToken = default)
     {
         if (Name is { } user)

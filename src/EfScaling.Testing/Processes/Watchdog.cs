@@ -12,6 +12,10 @@ internal sealed class Watchdog : IDisposable
         """
         exec >/dev/null 2>&1
         trap '' INT TERM HUP
+        runs() {
+            kill -0 "$1" || return 1
+            case "$(cat "/proc/$1/stat")" in *') Z '*) return 1 ;; esac
+        }
         cat
         [ -d "$1" ] || exit 0
         for file in "$1"/*.pid; do
@@ -22,7 +26,7 @@ internal sealed class Watchdog : IDisposable
             kill -CONT "$pid" $children
             kill -QUIT "$pid"
             tries=0
-            while kill -0 "$pid" && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+            while runs "$pid" && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
             [ "$tries" -lt 50 ] || kill -KILL "$pid" $children
         done
         rm -rf "$1"

@@ -43,7 +43,7 @@ internal static class EfScalingServices
             .TryAdd<IInterceptor, PrimaryConnectionInterceptor>()
             .TryAdd<IInterceptor, ReadOnlyContextInterceptor>()
             .TryAdd<IInterceptor, QueryOperatorInterceptor>()
-            .TryAdd<IConventionSetPlugin, XminConventionPlugin>();
+            .TryAdd<IConventionSetPlugin, EfScalingConventionPlugin>();
 
         services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());
         services.Replace(ServiceDescriptor.Singleton<IModificationCommandFactory, XminModificationCommandFactory>());

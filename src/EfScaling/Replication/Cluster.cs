@@ -3,6 +3,7 @@ using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Topology;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace EfScaling.Replication;
 
@@ -10,9 +11,13 @@ namespace EfScaling.Replication;
 /// <remarks>Thread-safe.</remarks>
 internal sealed class Cluster
 {
+    // With and without password, for each of a few data sources.
+    private const int MaxOwnConnectionStrings = 8;
+
     private readonly FreshnessGate _gate;
     private readonly ReplicaSelector _selector;
     private readonly ClusterMonitor _monitor;
+    private volatile string[] _ownConnectionStrings = [];
 
     /// <param name="nodes">The nodes; the first is the one the context writes to, unless the context's own connection lists several hosts.</param>
     /// <param name="firstNodeIsReference">Whether the first node says which cluster this is.</param>
@@ -24,7 +29,7 @@ internal sealed class Cluster
     public Cluster(
         IReadOnlyList<Node> nodes,
         bool firstNodeIsReference,
-        Npgsql.NpgsqlDataSource? primarySource,
+        NpgsqlDataSource? primarySource,
         ReplicaOptions options,
         TimeProvider clock,
         Random random,
@@ -43,7 +48,7 @@ internal sealed class Cluster
     public IReadOnlyList<Node> Nodes { get; }
 
     /// <summary>Gets the source of connections to the present primary, or <see langword="null"/> when the context's own connection is used as it is.</summary>
-    public Npgsql.NpgsqlDataSource? PrimarySource { get; }
+    public NpgsqlDataSource? PrimarySource { get; }
 
     /// <summary>Gets the settings.</summary>
     public ReplicaOptions Options { get; }
@@ -65,6 +70,27 @@ internal sealed class Cluster
 
     /// <summary>Gets the name of the node that the context writes to.</summary>
     public string WriterName => PrimaryName ?? Picture.Current.Primary?.Node.Name ?? "primary";
+
+    /// <summary>Returns whether a connection string leads to the database that this cluster was configured for.</summary>
+    /// <remarks>Costs a few nanoseconds for an instance seen before: connections of one data source share theirs.</remarks>
+    public bool IsOwn(string connectionString)
+    {
+        foreach (var known in _ownConnectionStrings)
+        {
+            if (ReferenceEquals(known, connectionString))
+            {
+                return true;
+            }
+        }
+
+        var isOwn = Database.Of(connectionString) == Database.Of((PrimarySource ?? Nodes[0].DataSource).ConnectionString);
+        if (isOwn && _ownConnectionStrings.Length < MaxOwnConnectionStrings)
+        {
+            _ownConnectionStrings = [.. _ownConnectionStrings, connectionString];
+        }
+
+        return isOwn;
+    }
 
     /// <summary>Searches a replica for a read, from the newest snapshot.</summary>
     public ReplicaChoice Choose(in ReadRequest request, Moment now)
@@ -108,5 +134,15 @@ internal sealed class Cluster
                 FormattableString.Invariant($"{freshness}: data up to {state.VisibleThrough.Until(now, Clock).TotalSeconds:0.000} s old"),
             _ => freshness.ToString(),
         };
+    }
+
+    // What makes two connection strings lead to the same data, whatever their other settings.
+    private sealed record Database(string? Host, int Port, string? Name, string? User)
+    {
+        public static Database Of(string connectionString)
+        {
+            var parsed = new NpgsqlConnectionStringBuilder(connectionString);
+            return new Database(parsed.Host, parsed.Port, parsed.Database, parsed.Username);
+        }
     }
 }

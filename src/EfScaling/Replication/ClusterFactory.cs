@@ -1,6 +1,7 @@
 // The options of the provider are only reachable through its internal extension (npgsql/efcore.pg#3063).
 #pragma warning disable EF1001
 
+using System.Data.Common;
 using EfScaling.Topology;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -121,7 +122,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
 
     private Node NodeOf(NpgsqlOptionsExtension provider, NpgsqlConnectionStringBuilder connectionString, int ordinal, ReplicaOptions options, string? region, double weight)
     {
-        var maxConnections = connectionString.ContainsKey("Maximum Pool Size") ? connectionString.MaxPoolSize : options.MaxConnections;
+        var maxConnections = Sets(connectionString, "Maximum Pool Size") ? connectionString.MaxPoolSize : options.MaxConnections;
 
         // Options that only mean something for several hosts are refused by a data source of one host.
         connectionString.Remove("Target Session Attributes");
@@ -150,6 +151,10 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
             sources.Get(provider, forProbes),
             new NodeTraits(region, weight, maxConnections, SessionsAreReadOnly: true));
     }
+
+    // The builder of Npgsql says of every keyword it knows that it contains it; its text has only those that were set, under their canonical names.
+    private static bool Sets(NpgsqlConnectionStringBuilder connectionString, string keyword) =>
+        new DbConnectionStringBuilder { ConnectionString = connectionString.ConnectionString }.ContainsKey(keyword);
 
     private static Node NodeOf(NpgsqlDataSource dataSource, int ordinal, string? region, double weight)
     {

@@ -42,6 +42,9 @@ internal sealed class NodeConnection : RelationalConnection
     /// <summary>Gets whether a read is under way.</summary>
     public bool IsLeased { get; private set; }
 
+    /// <summary>Gets whether the connection of the present read could be opened.</summary>
+    public bool WasOpened { get; private set; }
+
     /// <summary>Gets when the newest read ended; <see cref="Moment.Never"/> before the first.</summary>
     public Moment LastReadEnded { get; private set; } = Moment.Never;
 
@@ -63,14 +66,15 @@ internal sealed class NodeConnection : RelationalConnection
     public void Lease(Moment now, bool isTrial, int? commandTimeout)
     {
         CommandTimeout = commandTimeout;
-        (IsLeased, _isTrial, _leasedAt) = (true, isTrial, now);
+        (IsLeased, WasOpened, _isTrial, _leasedAt) = (true, false, isTrial, now);
         Node.Enter();
     }
 
     /// <summary>Notes that the node has begun to answer the read.</summary>
     public void Answered()
     {
-        Node.RecordLatency(_leasedAt.Until(Moment.Now(_cluster.Clock), _cluster.Clock));
+        var now = Moment.Now(_cluster.Clock);
+        Node.RecordLatency(_leasedAt.Until(now, _cluster.Clock), now.Timestamp);
         if (_isTrial)
         {
             EndTrial();
@@ -82,7 +86,7 @@ internal sealed class NodeConnection : RelationalConnection
     public void Broke(Exception exception)
     {
         _cluster.Logger.ReadBroke(exception, Node.Name);
-        if (ReadFailureClassifier.Classify(exception, isPoolFull: false) == ReadFailure.Node)
+        if (ReadFailureClassifier.Classify(exception, wasOpen: true, isPoolFull: false) == ReadFailure.Node)
         {
             _cluster.Ban(Node, exception.GetBaseException().Message);
         }
@@ -125,15 +129,21 @@ internal sealed class NodeConnection : RelationalConnection
             using var command = new NpgsqlCommand(ReadOnlySql, connection);
             command.ExecuteNonQuery();
         }
+
+        WasOpened = true;
     }
 
     /// <inheritdoc />
     protected override Task OpenDbConnectionAsync(bool errorsExpected, CancellationToken cancellationToken)
     {
         var opening = base.OpenDbConnectionAsync(errorsExpected, cancellationToken);
-        return opening.IsCompletedSuccessfully && Node.Traits.SessionsAreReadOnly && !NeedsCheck((NpgsqlConnection)DbConnection)
-            ? Task.CompletedTask
-            : CheckAsync(opening, cancellationToken);
+        if (!opening.IsCompletedSuccessfully || !Node.Traits.SessionsAreReadOnly || NeedsCheck((NpgsqlConnection)DbConnection))
+        {
+            return CheckAsync(opening, cancellationToken);
+        }
+
+        WasOpened = true;
+        return Task.CompletedTask;
     }
 
     /// <inheritdoc />
@@ -186,6 +196,8 @@ internal sealed class NodeConnection : RelationalConnection
                 await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
             }
         }
+
+        WasOpened = true;
     }
 
     private NodeSample Sample(NpgsqlDataReader reader)

@@ -12,6 +12,9 @@ internal enum ReadFailure
     /// <summary>A conflict with recovery: another node may serve, and this one is as healthy as before.</summary>
     RecoveryConflict,
 
+    /// <summary>The node did not answer in time. That may be the query's fault; a node that hangs altogether is found out by its probes.</summary>
+    TimedOut,
+
     /// <summary>The node has no connection to spare.</summary>
     Busy,
 

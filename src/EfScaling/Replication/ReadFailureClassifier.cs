@@ -8,11 +8,13 @@ internal static class ReadFailureClassifier
 {
     /// <summary>Classifies the failure of a read on a node in recovery.</summary>
     /// <param name="exception">What the read threw.</param>
+    /// <param name="wasOpen">Whether the connection was open, so that the query itself failed.</param>
     /// <param name="isPoolFull">Whether every connection of the node was in use.</param>
-    public static ReadFailure Classify(Exception exception, bool isPoolFull) => exception switch
+    public static ReadFailure Classify(Exception exception, bool wasOpen, bool isPoolFull) => exception switch
     {
         NodeRejectedException => ReadFailure.Node,
         PostgresException postgres => Classify(postgres.SqlState),
+        NpgsqlException { InnerException: TimeoutException } when wasOpen => ReadFailure.TimedOut,
         NpgsqlException { InnerException: TimeoutException } when isPoolFull => ReadFailure.Busy,
 
         // Everything else that is not the server's answer about the query: sockets, time-outs, TLS, a session the server closed.

@@ -10,6 +10,9 @@ internal sealed class ReplicaSelector(ReplicaOptions options, FreshnessGate gate
     // Share of its weight that a node starts with when it (re)joins.
     private const double RampStart = 0.1;
 
+    // An old latency says little, and a node that gets no reads makes no new ones: what is known halves in this time, so that every node is tried again.
+    private static readonly TimeSpan _latencyHalfLife = TimeSpan.FromSeconds(5);
+
     private int _turn;
 
     /// <summary>Searches the snapshot for a replica that may serve the read.</summary>
@@ -87,10 +90,19 @@ internal sealed class ReplicaSelector(ReplicaOptions options, FreshnessGate gate
         return Load(snapshot.Nodes[candidates[second]], now) < Load(snapshot.Nodes[candidates[first]], now) ? second : first;
     }
 
-    private double Load(NodeState state, Moment now)
+    private double Load(NodeState state, Moment now) =>
+        (state.Node.InFlight + 1) * LatencyFactor(state.Node, now) / (state.Node.Traits.Weight * Ramp(state, now));
+
+    // In powers of two: nodes that differ by less, which is mostly noise, share the reads.
+    private double LatencyFactor(Node node, Moment now)
     {
-        var node = state.Node;
-        return (node.InFlight + 1) * Math.Max(node.LatencySeconds, 1e-6) / (node.Traits.Weight * Ramp(state, now));
+        if (node.LatencySeconds == 0)
+        {
+            return 0;
+        }
+
+        var halvings = (int)(clock.GetElapsedTime(node.LatencyAt, now.Timestamp) / _latencyHalfLife);
+        return Math.ScaleB(1, Math.ILogB(node.LatencySeconds) - halvings);
     }
 
     private double Ramp(NodeState state, Moment now)

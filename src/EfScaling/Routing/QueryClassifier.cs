@@ -72,7 +72,7 @@ internal sealed class QueryClassifier(IModel model) : ExpressionVisitor
 
     private static bool LacksOnReplicas(ITableBase table) =>
         table.Schema is "pg_catalog" or "information_schema"
-        || table.EntityTypeMappings.Any(m => m.TypeBase is IEntityType entityType && (PrimaryOnlyAnnotation.IsSet(entityType) || entityType.GetIsUnlogged()));
+        || table.EntityTypeMappings.Any(m => m.TypeBase is IEntityType entityType && PrimaryOnlyAnnotation.IsSet(entityType));
 
     private bool IsKnownToRead(string name, string? schema, bool isBuiltIn)
     {

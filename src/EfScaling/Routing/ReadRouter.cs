@@ -29,8 +29,9 @@ internal sealed class ReadRouter(
     private static readonly TimeSpan _longestFallbackWait = TimeSpan.FromSeconds(1);
 
     private Cluster? _cluster;
-    private string? _connectionString;
     private DbConnection? _primary;
+    private string? _primaryConnectionString;
+    private bool _isOwnPrimary;
     private NodeConnection?[]? _connections;
     private NodeConnection? _last;
     private Moment _floor = Moment.Never;
@@ -47,21 +48,19 @@ internal sealed class ReadRouter(
     /// <summary>Gets or sets whether the context was created for reading only.</summary>
     public bool IsReadOnly { get; set; }
 
-    /// <summary>Returns a new connection to the present primary, when the options list several hosts and the context was given no other connection since.</summary>
+    /// <summary>Returns a new connection that finds the present primary when it opens; <see langword="null"/> if the provider's own connection will do.</summary>
     public DbConnection? CreatePrimaryConnection(string? connectionString)
     {
-        var source = Cluster.PrimarySource;
-        return source is not null && connectionString == _connectionString ? source.CreateConnection() : null;
+        var cluster = Cluster;
+        return cluster.PrimarySource is { } source && connectionString is not null && cluster.IsOwn(connectionString) ? source.CreateConnection() : null;
     }
 
     /// <summary>Watches the context's own connection: whoever closes it, everything it wrote or saw lies before that moment.</summary>
     public void Watch(DbConnection primary)
     {
-        if (!ReferenceEquals(_primary, primary))
-        {
-            _primary = primary;
-            primary.StateChange += OnPrimaryStateChange;
-        }
+        Unwatch();
+        _primary = primary;
+        primary.StateChange += OnPrimaryStateChange;
     }
 
     /// <summary>Notes a command that is no query.</summary>
@@ -154,7 +153,7 @@ internal sealed class ReadRouter(
             return false;
         }
 
-        var isPoolFull = connection.Node.InFlight > connection.Node.Traits.MaxConnections;
+        var (wasOpen, isPoolFull) = (connection.WasOpened, connection.Node.InFlight > connection.Node.Traits.MaxConnections);
         connection.Release();
         if (cancellationToken.IsCancellationRequested)
         {
@@ -162,7 +161,7 @@ internal sealed class ReadRouter(
             return false;
         }
 
-        var failure = ReadFailureClassifier.Classify(exception, isPoolFull);
+        var failure = ReadFailureClassifier.Classify(exception, wasOpen, isPoolFull);
         if (failure == ReadFailure.Node)
         {
             Cluster.Ban(connection.Node, Describe(exception));
@@ -296,13 +295,8 @@ internal sealed class ReadRouter(
     private Cluster Attach()
     {
         var provider = contextOptions.FindExtension<NpgsqlOptionsExtension>()!;
-        _connectionString = provider.ConnectionString is { } named ? dependencies.ConnectionStringResolver.ResolveConnectionString(named) : null;
-        if (provider.Connection is { } ofApplication)
-        {
-            Watch(ofApplication);
-        }
-
-        return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, _connectionString, options);
+        var connectionString = provider.ConnectionString is { } named ? dependencies.ConnectionStringResolver.ResolveConnectionString(named) : null;
+        return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options);
     }
 
     private RoutingReason? ObstacleOf(QueryPlan? plan, in RelationalCommandParameterObject command)
@@ -333,7 +327,7 @@ internal sealed class ReadRouter(
             return RoutingReason.InTransaction;
         }
 
-        if (IsChanged(command.Connection))
+        if (IsElsewhere(command.Connection))
         {
             return RoutingReason.ConnectionChanged;
         }
@@ -357,13 +351,25 @@ internal sealed class ReadRouter(
         return true;
     }
 
-    // SetDbConnection and SetConnectionString give a context another database, whose replicas nobody named.
-    private bool IsChanged(IRelationalConnection connection)
+    // SetDbConnection and SetConnectionString may give a context another database, whose replicas nobody named. Asking for the connection creates it,
+    // without opening it: there is no other way to learn that the application has set one.
+    private bool IsElsewhere(IRelationalConnection connection)
     {
-        _ = Cluster;
-        return _connectionString is null
-            ? _primary is not null && !ReferenceEquals(connection.DbConnection, _primary)
-            : !string.Equals(connection.ConnectionString, _connectionString, StringComparison.Ordinal);
+        var primary = connection.DbConnection;
+        if (!ReferenceEquals(primary, _primary))
+        {
+            Watch(primary);
+            _primaryConnectionString = null;
+        }
+
+        var connectionString = primary.ConnectionString;
+        if (!ReferenceEquals(connectionString, _primaryConnectionString))
+        {
+            _primaryConnectionString = connectionString;
+            _isOwnPrimary = Cluster.IsOwn(connectionString);
+        }
+
+        return !_isOwnPrimary;
     }
 
     private ReadRequest RequestOf(in QueryHints hints) => new(

@@ -12,6 +12,7 @@ internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource 
     private int _inFlight;
     private int _trialTaken;
     private double _latencySeconds;
+    private long _latencyAt;
 
     /// <summary>Gets the name in logs, metrics and messages: host and port.</summary>
     public string Name { get; } = endpoint.ToString();
@@ -46,13 +47,19 @@ internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource 
     /// <summary>Counts a read out.</summary>
     public void Leave() => Interlocked.Decrement(ref _inFlight);
 
-    /// <summary>Counts a read that succeeded into the moving average of the latency.</summary>
-    public void RecordLatency(TimeSpan elapsed)
+    /// <summary>Gets the timestamp of the newest read in <see cref="LatencySeconds"/>.</summary>
+    public long LatencyAt => Volatile.Read(ref _latencyAt);
+
+    /// <summary>Counts a read into the moving average of the latency.</summary>
+    /// <param name="elapsed">How long the node took to begin its answer.</param>
+    /// <param name="timestamp">The present moment on the monotonic clock.</param>
+    public void RecordLatency(TimeSpan elapsed, long timestamp)
     {
         // Two racing updates may lose one sample of an average; a lock here would cost every read.
         var previous = LatencySeconds;
         var next = previous == 0 ? elapsed.TotalSeconds : previous + (LatencySmoothing * (elapsed.TotalSeconds - previous));
         Volatile.Write(ref _latencySeconds, next);
+        Volatile.Write(ref _latencyAt, timestamp);
     }
 
     /// <summary>Claims the single read that may try a node whose ban has run out.</summary>

@@ -10,12 +10,12 @@ public sealed class AbandonedServersTests
 {
     private const string ReportVariable = "EFSCALING_TEST_REPORT";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     /// <summary>Body of the second run: starts servers, tells where, and waits to be killed.</summary>
-    [Fact(Explicit = true)]
+    [ServerFact(Explicit = true)]
     public async Task Starts_servers_and_waits_to_be_killed()
     {
         var report = Environment.GetEnvironmentVariable(ReportVariable)!;
@@ -29,7 +29,7 @@ public sealed class AbandonedServersTests
         await Task.Delay(Timeout.Infinite, Ct);
     }
 
-    [Fact]
+    [ServerFact]
     public async Task The_watchdog_ends_them_and_removes_their_folder()
     {
         var (folder, _, servers) = await AbandonAsync(alsoKillWatchdog: false);
@@ -38,7 +38,7 @@ public sealed class AbandonedServersTests
         Assert.DoesNotContain(servers, ProcessTable.IsAlive);
     }
 
-    [Fact]
+    [ServerFact]
     public async Task Without_a_watchdog_the_next_start_ends_them_and_spares_servers_in_use()
     {
         await using var living = await PostgresCluster.StartAsync(new() { Standbys = 0 }, Ct);

@@ -9,7 +9,7 @@ public sealed class PostgresClusterTests(ITestOutputHelper output)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [ServerFact]
     public async Task Starts_a_primary_and_two_streaming_standbys()
     {
         // Once before, so that the measured start does not include initdb.
@@ -33,7 +33,7 @@ public sealed class PostgresClusterTests(ITestOutputHelper output)
         }
     }
 
-    [Fact]
+    [ServerFact]
     public async Task Two_clusters_at_once_have_their_own_identifiers_ports_and_passwords()
     {
         var clusters = await Task.WhenAll(
@@ -53,7 +53,7 @@ public sealed class PostgresClusterTests(ITestOutputHelper output)
         Assert.Equal(PostgresErrorCodes.InvalidPassword, refused.SqlState);
     }
 
-    [Fact]
+    [ServerFact]
     public async Task Runs_as_an_ordinary_user_in_its_own_folder_and_leaves_nothing()
     {
         string folder;
@@ -74,7 +74,7 @@ public sealed class PostgresClusterTests(ITestOutputHelper output)
         Assert.False(EfScaling.Testing.Processes.ProcessTable.IsAlive(process));
     }
 
-    [Fact]
+    [ServerFact]
     public async Task Takes_settings_and_a_database_name()
     {
         await using var cluster = await PostgresCluster.StartAsync(
@@ -91,7 +91,7 @@ public sealed class PostgresClusterTests(ITestOutputHelper output)
         Assert.Equal("É", await cluster.Primary.ScalarAsync<string>("SELECT upper('é')", Ct));
     }
 
-    [Fact]
+    [ServerFact]
     public async Task A_wrong_setting_fails_with_the_log_of_the_server()
     {
         var failure = await Assert.ThrowsAsync<ServerStartException>(() => PostgresCluster.StartAsync(
@@ -107,7 +107,7 @@ public sealed class PostgresClusterTests(ITestOutputHelper output)
     public void A_setting_that_would_break_the_cluster_is_refused(string name, string value) =>
         Assert.Throws<ArgumentException>(() => new PostgresClusterOptions { Settings = new Dictionary<string, string> { [name] = value } });
 
-    [Fact]
+    [ServerFact]
     public async Task Adds_a_standby_while_the_primary_runs()
     {
         await using var cluster = await PostgresCluster.StartAsync(new() { Standbys = 0 }, Ct);
@@ -121,7 +121,7 @@ public sealed class PostgresClusterTests(ITestOutputHelper output)
         Assert.Equal(2, await standby.ScalarAsync<long>("SELECT count(*) FROM t", Ct));
     }
 
-    [Fact]
+    [ServerFact]
     public async Task A_connection_string_of_the_cluster_lists_all_servers_and_leads_to_the_primary()
     {
         await using var cluster = await PostgresCluster.StartAsync(new() { Standbys = 1 }, Ct);

@@ -9,7 +9,7 @@ public sealed class RedisServerTests(ITestOutputHelper output)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [ServerFact]
     public async Task Starts_stops_crashes_and_starts_again_on_the_same_port()
     {
         var start = Stopwatch.GetTimestamp();
@@ -32,7 +32,7 @@ public sealed class RedisServerTests(ITestOutputHelper output)
         Assert.Equal(endpoint, redis.Endpoint);
     }
 
-    [Fact]
+    [ServerFact]
     public async Task A_suspended_server_hangs_until_it_is_continued()
     {
         await using var redis = await RedisServer.StartAsync(cancellationToken: Ct);
@@ -45,7 +45,7 @@ public sealed class RedisServerTests(ITestOutputHelper output)
         Assert.Equal("+PONG", await answer);
     }
 
-    [Fact]
+    [ServerFact]
     public async Task Asks_for_the_password_and_takes_further_arguments()
     {
         await using var redis = await RedisServer.StartAsync(new() { Password = "s3cret#x", Arguments = ["--appendonly", "yes"] }, Ct);
@@ -60,7 +60,7 @@ public sealed class RedisServerTests(ITestOutputHelper output)
         Assert.Equal("+OK $1 v", await SendAsync(redis, "AUTH s3cret#x", "GET k"));
     }
 
-    [Fact]
+    [ServerFact]
     public async Task A_wrong_argument_fails_with_the_log_of_the_server()
     {
         var failure = await Assert.ThrowsAsync<ServerStartException>(() => RedisServer.StartAsync(new() { Arguments = ["--no-such-thing", "1"] }, Ct));

@@ -20,7 +20,7 @@ public sealed class ReplicationWaitTests
     public void A_position_behind_a_page_header_becomes_the_start_of_the_page(ulong reported, ulong reachable) =>
         Assert.Equal(reachable, InsertPosition.Normalise(reported, Segment, 8192));
 
-    [Fact]
+    [ServerFact]
     public async Task Ends_at_a_segment_boundary_and_with_unflushed_and_open_transactions()
     {
         await using var cluster = await PostgresCluster.StartAsync(new() { Standbys = 1 }, Ct);
@@ -41,7 +41,7 @@ public sealed class ReplicationWaitTests
         await cluster.WaitForReplicationAsync(TimeSpan.FromSeconds(5), Ct);
     }
 
-    [Fact]
+    [ServerFact]
     public async Task Leaves_out_stopped_standbys_and_names_the_one_that_does_not_replay()
     {
         await using var cluster = await PostgresCluster.StartAsync(cancellationToken: Ct);

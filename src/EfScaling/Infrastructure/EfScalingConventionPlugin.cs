@@ -1,4 +1,5 @@
 using EfScaling.Replication;
+using EfScaling.Routing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions;
@@ -6,12 +7,14 @@ using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;
 
 namespace EfScaling.Infrastructure;
 
-/// <summary>Adds <see cref="XminConvention"/> to the conventions of contexts whose tracked reads may be served by replicas.</summary>
-internal sealed class XminConventionPlugin(IDbContextOptions contextOptions) : IConventionSetPlugin
+/// <summary>Adds the conventions of the capabilities that a context uses.</summary>
+internal sealed class EfScalingConventionPlugin(IDbContextOptions contextOptions) : IConventionSetPlugin
 {
     /// <inheritdoc />
     public ConventionSet ModifyConventions(ConventionSet conventionSet)
     {
+        conventionSet.ModelFinalizingConventions.Add(new UnloggedTableConvention());
+
         // The tools that write migrations and snapshots must see the model as if EfScaling were not there.
         var trackedReads = contextOptions.FindExtension<EfScalingOptionsExtension>()?.Replicas?.TrackedReads;
         if (trackedReads == TrackedReads.ReplicaWhenProtected && !EF.IsDesignTime)

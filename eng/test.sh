@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Sets up, builds, tests and packs everything. Needs the .NET 10 SDK; the servers are installed when they are missing.
+# The last line reads "N passed, N failed"; the exit status is 0 only when every step and every test succeeded.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+readonly configuration=Release
+readonly results=artifacts/test-results
+
+passed=0
+failed=0
+skipped=0
+
+finish() {
+    local status=$?
+    if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        # A step before or after the tests broke: that must not read as success.
+        failed=1
+    fi
+    [ "$skipped" -eq 0 ] || echo "$skipped skipped"
+    echo "$passed passed, $failed failed"
+}
+trap finish EXIT
+
+count() {
+    sed -n "s/.*<assembly [^>]*\\b$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -n 1
+}
+
+# Runs one project's tests through its own executable, whose report has exact counts.
+run_tests() {
+    local project=$1 name report status=0
+    name=$(basename "$project" .csproj)
+    report=$results/$name.xml
+    rm -f "$report"
+    echo "== $name"
+
+    # Status 8 means that there are no tests, which is no failure; other ones are judged by the report.
+    dotnet "$(dirname "$project")/bin/$configuration/net10.0/$name.dll" -noLogo -noColor -xml "$report" || status=$?
+    if [ ! -s "$report" ]; then
+        echo "$name ended with status $status and wrote no report." >&2
+        failed=$((failed + 1))
+        return
+    fi
+
+    passed=$((passed + $(count "$report" passed | grep . || echo 0)))
+    skipped=$((skipped + $(count "$report" skipped | grep . || echo 0)))
+    local broken
+    broken=$(($(count "$report" failed | grep . || echo 0) + $(count "$report" errors | grep . || echo 0)))
+    if [ "$broken" -eq 0 ] && [ "$status" -ne 0 ] && [ "$status" -ne 8 ]; then
+        echo "$name ended with status $status although no test failed." >&2
+        broken=1
+    fi
+    failed=$((failed + broken))
+}
+
+eng/install-servers.sh
+mkdir -p "$results"
+
+dotnet build EfScaling.sln --configuration "$configuration" --nologo --verbosity quiet -warnaserror
+
+for project in tests/*/*.csproj; do
+    run_tests "$project"
+done
+
+rm -rf artifacts/packages
+dotnet pack EfScaling.sln --configuration "$configuration" --no-build --nologo --verbosity quiet --output artifacts/packages
+ls artifacts/packages
+
+[ "$failed" -eq 0 ]

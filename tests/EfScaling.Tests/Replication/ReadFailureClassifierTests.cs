@@ -44,26 +44,25 @@ public sealed class ReadFailureClassifierTests
     {
         var exception = new PostgresException("message", "ERROR", "ERROR", sqlState);
 
-        Assert.Equal(expected, ReadFailureClassifier.Classify(exception, isPoolFull: false).ToString());
-        Assert.Equal(expected, ReadFailureClassifier.Classify(exception, isPoolFull: true).ToString());
+        Assert.All(
+            [(false, false), (false, true), (true, false), (true, true)],
+            state => Assert.Equal(expected, ReadFailureClassifier.Classify(exception, wasOpen: state.Item1, isPoolFull: state.Item2).ToString()));
     }
 
-    public static TheoryData<string, bool, string> Exceptions => new()
-    {
-        { "refused connection", false, nameof(ReadFailure.Node) },
-        { "refused connection", true, nameof(ReadFailure.Node) },
-        { "lost connection", false, nameof(ReadFailure.Node) },
-        { "time-out", false, nameof(ReadFailure.Node) },
-        { "time-out", true, nameof(ReadFailure.Busy) },
-        { "rejected session", false, nameof(ReadFailure.Node) },
-        { "cancellation", false, nameof(ReadFailure.Query) },
-        { "error of the application", false, nameof(ReadFailure.Query) },
-        { "error of the mapping", false, nameof(ReadFailure.Query) },
-    };
-
     [Theory]
-    [MemberData(nameof(Exceptions))]
-    public void Other_failures_go_by_what_broke(string failure, bool isPoolFull, string expected)
+    [InlineData("refused connection", false, false, nameof(ReadFailure.Node))]
+    [InlineData("refused connection", false, true, nameof(ReadFailure.Node))]
+    [InlineData("lost connection", true, false, nameof(ReadFailure.Node))]
+    [InlineData("lost connection", true, true, nameof(ReadFailure.Node))]
+    [InlineData("time-out", false, false, nameof(ReadFailure.Node))] // of connecting
+    [InlineData("time-out", false, true, nameof(ReadFailure.Busy))] // of waiting for a free connection
+    [InlineData("time-out", true, false, nameof(ReadFailure.TimedOut))] // of the query
+    [InlineData("time-out", true, true, nameof(ReadFailure.TimedOut))]
+    [InlineData("rejected session", false, false, nameof(ReadFailure.Node))]
+    [InlineData("cancellation", true, false, nameof(ReadFailure.Query))]
+    [InlineData("error of the application", true, false, nameof(ReadFailure.Query))]
+    [InlineData("error of the mapping", true, false, nameof(ReadFailure.Query))]
+    public void Other_failures_go_by_what_broke(string failure, bool wasOpen, bool isPoolFull, string expected)
     {
         Exception exception = failure switch
         {
@@ -76,6 +75,6 @@ public sealed class ReadFailureClassifierTests
             _ => new InvalidCastException(),
         };
 
-        Assert.Equal(expected, ReadFailureClassifier.Classify(exception, isPoolFull).ToString());
+        Assert.Equal(expected, ReadFailureClassifier.Classify(exception, wasOpen, isPoolFull).ToString());
     }
 }

@@ -26,7 +26,7 @@ public sealed class ReplicaSelectorTests
         _options = _options with { PreferredRegion = "eu" };
         var states = Replicas(2, o => ScriptedCluster.NodeAt(o, o == 1 ? "us" : "eu"));
         states[0].Node.Enter();
-        states[0].Node.RecordLatency(1.Seconds());
+        states[0].Node.RecordLatency(1.Seconds(), _clock.GetTimestamp());
 
         Assert.Equal(1, Selector().Choose(Snapshot(states), Request(lastNode: 1), _clock.Now).Node!.Ordinal);
     }
@@ -102,9 +102,9 @@ public sealed class ReplicaSelectorTests
     }
 
     [Theory]
-    [InlineData(3, 1, 0, 0)] // in flight
-    [InlineData(1, 1, 20, 10)] // milliseconds
-    [InlineData(3, 1, 30, 50)]
+    [InlineData(3, 1, 10, 10)] // in flight
+    [InlineData(1, 1, 40, 10)] // milliseconds
+    [InlineData(3, 0, 30, 50)]
     public void Of_two_nodes_takes_the_one_with_less_work(int inFlight1, int inFlight2, int latency1, int latency2)
     {
         var states = Replicas(2);
@@ -129,10 +129,37 @@ public sealed class ReplicaSelectorTests
         Assert.DoesNotContain(3, shares);
     }
 
+    [Theory]
+    [InlineData(10, 12)] // noise
+    [InlineData(12, 10)]
+    public void Nodes_of_like_latency_share_the_reads(int latency1, int latency2)
+    {
+        var states = Replicas(2);
+        Load(states[0].Node, 0, latency1);
+        Load(states[1].Node, 0, latency2);
+
+        Assert.InRange(Shares(states)[1], 0.47, 0.53);
+    }
+
+    [Theory]
+    [InlineData(30, false)]
+    [InlineData(60, true)]
+    public void A_node_that_was_slow_is_tried_again_after_a_while(int seconds, bool isTried)
+    {
+        var states = Replicas(2);
+        Load(states[0].Node, 0, 2_000);
+        _clock.Advance(seconds.Seconds());
+        Load(states[1].Node, 0, 10);
+        states = [.. states.Select(s => s with { Sample = Sample(NodeRole.Replica), VisibleThrough = _clock.Now })];
+
+        Assert.Equal(isTried, Shares(states).ContainsKey(1));
+    }
+
     [Fact]
     public void A_node_of_double_weight_carries_double_the_work_in_flight()
     {
         var states = Replicas(2, o => ScriptedCluster.NodeAt(o, weight: o, maxConnections: 10_000));
+        Array.ForEach(states, s => Load(s.Node, 0, 10));
         var selector = Selector();
         for (var read = 0; read < 3_000; read++)
         {
@@ -152,6 +179,7 @@ public sealed class ReplicaSelectorTests
     {
         _options = _options with { RampUp = 10.Seconds() };
         var states = Replicas(2, o => ScriptedCluster.NodeAt(o, maxConnections: 10_000));
+        Array.ForEach(states, s => Load(s.Node, 0, 10));
         states[1] = states[1] with { ServingSince = _clock.Ago(servingSeconds.Seconds()) };
         var selector = Selector();
         for (var read = 0; read < 3_000; read++)
@@ -167,6 +195,7 @@ public sealed class ReplicaSelectorTests
     {
         _options = _options with { RampUp = TimeSpan.Zero };
         var states = Replicas(2);
+        Array.ForEach(states, s => Load(s.Node, 0, 10));
         states[1] = states[1] with { ServingSince = _clock.Now };
 
         Assert.InRange(Shares(states)[2], 0.47, 0.53);
@@ -322,15 +351,15 @@ public sealed class ReplicaSelectorTests
             .ToDictionary(c => c.Key, c => c.Value / (double)Draws);
     }
 
-    private static void MakeBusy(Node node) => Load(node, node.Traits.MaxConnections, 0);
+    private void MakeBusy(Node node) => Load(node, node.Traits.MaxConnections, 10);
 
-    private static void Load(Node node, int inFlight, int latencyMilliseconds)
+    private void Load(Node node, int inFlight, int latencyMilliseconds)
     {
         for (var read = 0; read < inFlight; read++)
         {
             node.Enter();
         }
 
-        node.RecordLatency(latencyMilliseconds.Milliseconds());
+        node.RecordLatency(latencyMilliseconds.Milliseconds(), _clock.GetTimestamp());
     }
 }

@@ -32,7 +32,7 @@ internal sealed class Bike : Vehicle
     public int Gears { get; set; }
 }
 
-internal sealed class Document
+internal class Document
 {
     public int Id { get; set; }
 
@@ -41,6 +41,11 @@ internal sealed class Document
     public int Version { get; set; }
 
     public byte[]? RowVersion { get; set; }
+}
+
+internal sealed class Letter : Document
+{
+    public string? Recipient { get; set; }
 }
 
 internal sealed class House

@@ -44,6 +44,9 @@ internal sealed class ShopContext(DbContextOptions options) : DbContext(options)
     /// <summary>A function of a schema that is marked as reading only.</summary>
     public static int Distance(int id) => throw new NotSupportedException();
 
+    /// <summary>A function with the name of the one that is marked, in another schema.</summary>
+    public static int OtherDistance(int id) => throw new NotSupportedException();
+
     /// <summary>A function that returns rows and of which nobody knows what it does.</summary>
     public IQueryable<OrderTotal> TotalsOf(int customerId) => FromExpression(() => TotalsOf(customerId));
 
@@ -67,6 +70,7 @@ internal sealed class ShopContext(DbContextOptions options) : DbContext(options)
         modelBuilder.HasDbFunction(() => Upper(string.Empty)).HasName("upper").IsBuiltIn();
         modelBuilder.HasDbFunction(() => Lower(string.Empty)).HasName("lower");
         modelBuilder.HasDbFunction(() => Distance(default)).HasSchema("geo").IsStable();
+        modelBuilder.HasDbFunction(() => OtherDistance(default)).HasName("Distance").HasSchema("other");
         modelBuilder.HasDbFunction(() => TotalsOf(default));
         modelBuilder.HasDbFunction(() => StableTotalsOf(default)).IsStable();
     }

@@ -86,7 +86,8 @@ public sealed class ClusterFactoryTests
         Assert.Equal("-c statement_timeout=1s -c default_transaction_read_only=on", reads.Options);
         Assert.False(reads.Enlist);
         Assert.Equal(7, reads.Timeout);
-        Assert.Equal((2, 2, 1), (probes.Timeout, probes.CommandTimeout, probes.MaxPoolSize));
+        Assert.Equal(2, probes.Timeout);
+        Assert.Equal((2, 0), (probes.MaxPoolSize, probes.MinPoolSize));
         Assert.True(cluster.Nodes[1].Traits.SessionsAreReadOnly);
     }
 
@@ -98,6 +99,15 @@ public sealed class ClusterFactoryTests
 
         Assert.Equal(7, node.Traits.MaxConnections);
         Assert.Equal((7, 7), (reads.MaxPoolSize, reads.MinPoolSize));
+    }
+
+    [Fact]
+    public void The_setting_bounds_the_connections_to_a_replica_whose_string_says_nothing()
+    {
+        var node = Create(Primary, r => r.AddReplica(Replica).MaxConnections(20)).Nodes[1];
+
+        Assert.Equal(20, node.Traits.MaxConnections);
+        Assert.Equal(20, new NpgsqlConnectionStringBuilder(node.DataSource.ConnectionString).MaxPoolSize);
     }
 
     [Theory]

@@ -4,6 +4,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Migrations.Operations;
 
 namespace EfScaling.Tests.Replication;
 
@@ -32,6 +33,11 @@ public sealed class XminConventionTests
         {
             m.Entity<Animal>().UseTptMappingStrategy();
             m.Entity<Cat>();
+        },
+        ["TPT with its own token"] = m =>
+        {
+            m.Entity<Document>().UseTptMappingStrategy().Property(d => d.Version).IsConcurrencyToken();
+            m.Entity<Letter>();
         },
         ["TPC"] = m =>
         {
@@ -63,6 +69,11 @@ public sealed class XminConventionTests
         ["view"] = m => m.Entity<Animal>().ToView("animals"),
         ["query"] = m => m.Entity<Animal>().ToSqlQuery("SELECT 1 AS \"Id\""),
         ["split over two tables"] = m => m.Entity<Document>().SplitToTable("titles", t => t.Property(d => d.Title)),
+        ["split with its own token"] = m => m.Entity<Document>(d =>
+        {
+            d.Property(x => x.Version).IsConcurrencyToken();
+            d.SplitToTable("titles", t => t.Property(x => x.Title));
+        }),
         ["two entity types in one table"] = m =>
         {
             m.Entity<Person>().ToTable("people").HasOne(p => p.Details).WithOne().HasForeignKey<PersonDetails>(d => d.Id);
@@ -108,6 +119,8 @@ public sealed class XminConventionTests
     [InlineData("TPH with a token in a derived type", nameof(Cat), false)]
     [InlineData("TPT", nameof(Animal), false)]
     [InlineData("TPT", nameof(Cat), false)]
+    [InlineData("TPT with its own token", nameof(Document), false)] // a change to a letter's own columns touches no row with the token
+    [InlineData("TPT with its own token", nameof(Letter), false)]
     [InlineData("TPC", nameof(Animal), true)]
     [InlineData("TPC", nameof(Cat), true)]
     [InlineData("TPC with an abstract root", nameof(Vehicle), true)]
@@ -121,6 +134,7 @@ public sealed class XminConventionTests
     [InlineData("view", nameof(Animal), true)] // nothing can be written
     [InlineData("query", nameof(Animal), true)]
     [InlineData("split over two tables", nameof(Document), false)]
+    [InlineData("split with its own token", nameof(Document), false)]
     [InlineData("two entity types in one table", nameof(Person), true)]
     [InlineData("two entity types in one table", nameof(PersonDetails), true)]
     [InlineData("many to many", nameof(Student), true)]
@@ -196,6 +210,16 @@ public sealed class XminConventionTests
 
         Assert.Single(differ.GetDifferences(DesignTimeModel(before), DesignTimeModel(after)));
         Assert.True(differ.HasDifferences(DesignTimeModel(before), DesignTimeModel(after)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void A_first_migration_names_no_system_column(string model)
+    {
+        using var context = ModelContext.Create(_models[model]);
+        var operations = context.GetService<IMigrationsModelDiffer>().GetDifferences(null, DesignTimeModel(context));
+
+        Assert.DoesNotContain(operations.OfType<CreateTableOperation>().SelectMany(t => t.Columns), c => c.Name == "xmin");
     }
 
     private static IRelationalModel DesignTimeModel(DbContext context) => context.GetService<IDesignTimeModel>().Model.GetRelationalModel();

@@ -52,6 +52,7 @@ public sealed class QueryClassifierTests
         ["stable function"] = c => c.Orders.Where(o => ShopContext.Rank(o.Id) > 1),
         ["stable function with an unknown one"] = c => c.Orders.Where(o => ShopContext.Rank(ShopContext.Score(o.Id)) > 1),
         ["stable function of a schema"] = c => c.Orders.Where(o => ShopContext.Distance(o.Id) > 1),
+        ["function of another schema"] = c => c.Orders.Where(o => ShopContext.OtherDistance(o.Id) > 1),
         ["built-in function that writes"] = c => c.Orders.Select(o => ShopContext.NextValue("s")),
         ["built-in function that reads"] = c => c.Customers.Select(x => ShopContext.Upper(x.Name)),
         ["own function with a built-in name"] = c => c.Customers.Select(x => ShopContext.Lower(x.Name)),
@@ -113,6 +114,7 @@ public sealed class QueryClassifierTests
     [InlineData("stable function", Reasons.MayLeave)]
     [InlineData("stable function with an unknown one", nameof(RoutingReason.UnknownFunction))]
     [InlineData("stable function of a schema", Reasons.MayLeave)]
+    [InlineData("function of another schema", nameof(RoutingReason.UnknownFunction))]
     [InlineData("built-in function that writes", nameof(RoutingReason.UnknownFunction))]
     [InlineData("built-in function that reads", Reasons.MayLeave)]
     [InlineData("own function with a built-in name", nameof(RoutingReason.UnknownFunction))]

@@ -10,5 +10,5 @@ internal sealed record Effort(TimeSpan WarmUp, int Rounds, int Pairs, TimeSpan T
 {
     public static Effort Full { get; } = new(TimeSpan.FromSeconds(2), 5, 60, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
 
-    public static Effort Quick { get; } = new(TimeSpan.FromSeconds(1), 2, 40, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(10));
+    public static Effort Quick { get; } = new(TimeSpan.FromSeconds(1), 2, 30, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(10));
 }

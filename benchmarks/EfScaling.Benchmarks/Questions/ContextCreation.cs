@@ -54,7 +54,7 @@ internal sealed class ContextCreation : IQuestion
                 ReferenceEquals(pair, control) ? null : string.Create(CultureInfo.InvariantCulture, $"≤ +{MaxMicroseconds:0} µs"),
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{added.ToString("+0.00;-0.00")} µs on {pair.BaselineProcessorTime.Median:0.00} µs; {bytes.Median:+0;-0;0} B"),
+                    $"{added.ToString("+0.00;-0.00;0.00")} µs on {pair.BaselineProcessorTime.Median:0.00} µs; {bytes.Median:+0;-0;0} B"),
                 added.Median <= MaxMicroseconds));
         }
 

@@ -13,7 +13,7 @@ internal sealed record ContextStyle(string Name, Func<ItemContext> Rent, bool Is
     public static IReadOnlyList<ContextStyle> Plain(ItemServers servers)
     {
         var standby = servers.Cluster.Standbys[0].ConnectionString;
-        return All(() => ItemServers.Options(standby), () => new SelfConfiguredContext(standby, []));
+        return All(ItemServers.Options(standby), () => new SelfConfiguredContext(standby, []));
     }
 
     /// <summary>The same queries, routed to the first standby by a context of the primary.</summary>
@@ -21,19 +21,18 @@ internal sealed record ContextStyle(string Name, Func<ItemContext> Rent, bool Is
     {
         var primary = servers.Cluster.Primary.ConnectionString;
         string[] replicas = [servers.Cluster.Standbys[0].ConnectionString];
-        return All(() => servers.RoutedOptions(replicas: 1), () => new SelfConfiguredContext(primary, replicas));
+        return All(servers.RoutedOptions(replicas: 1), () => new SelfConfiguredContext(primary, replicas));
     }
 
-    private static ContextStyle[] All(Func<DbContextOptions<ItemContext>> options, Func<ItemContext> selfConfigured)
+    private static ContextStyle[] All(DbContextOptions<ItemContext> options, Func<ItemContext> selfConfigured)
     {
-        var shared = options();
-        var pool = new PooledDbContextFactory<ItemContext>(options());
-        var kept = new ItemContext(options());
+        var pool = new PooledDbContextFactory<ItemContext>(options);
+        var kept = new ItemContext(options);
         return
         [
             new("kept context", () => kept, IsKept: true),
             new("pooled context", pool.CreateDbContext),
-            new("new context, shared options", () => new ItemContext(shared)),
+            new("new context, shared options", () => new ItemContext(options)),
             new("new context, OnConfiguring", selfConfigured),
         ];
     }

@@ -86,7 +86,7 @@ public sealed class ClusterFactoryTests
         Assert.Equal("-c statement_timeout=1s -c default_transaction_read_only=on", reads.Options);
         Assert.False(reads.Enlist);
         Assert.Equal(7, reads.Timeout);
-        Assert.Equal((2, 2, 1), (probes.Timeout, probes.CommandTimeout, probes.MaxPoolSize));
+        Assert.Equal((2, 2, true), (probes.Timeout, probes.MaxPoolSize, probes.TcpKeepAlive));
         Assert.True(cluster.Nodes[1].Traits.SessionsAreReadOnly);
     }
 

@@ -138,10 +138,13 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
         };
         var forProbes = new NpgsqlConnectionStringBuilder(connectionString.ConnectionString)
         {
-            MaxPoolSize = 1,
+            // One for the probe, and one for a probe of a node that hung and is being found out.
+            MaxPoolSize = 2,
             MinPoolSize = 0,
             Timeout = Math.Max(1, (int)Math.Ceiling(options.ProbeTimeout.TotalSeconds)),
-            CommandTimeout = Math.Max(1, (int)Math.Ceiling(options.ProbeTimeout.TotalSeconds)),
+            TcpKeepAlive = true,
+            TcpKeepAliveTime = 5,
+            TcpKeepAliveInterval = 1,
         };
 
         return new Node(

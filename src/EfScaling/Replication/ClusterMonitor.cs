@@ -38,14 +38,8 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
         }
     }
 
-    private void Start()
-    {
-        // The monitor outlives the read that starts it: it must not keep that read's async-local values alive.
-        using (ExecutionContext.SuppressFlow())
-        {
-            _ = Task.Run(RunAsync);
-        }
-    }
+    // Unsafe: the monitor outlives the read that starts it and must not keep that read's async-local values alive.
+    private void Start() => ThreadPool.UnsafeQueueUserWorkItem(static monitor => _ = monitor.RunAsync(), this, preferLocal: false);
 
     private async Task RunAsync()
     {

@@ -31,26 +31,23 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
 
     /// <summary>Probes the node once.</summary>
     /// <param name="timeout">Bound on connecting and asking together.</param>
-    /// <param name="cancellationToken">Ends the probe when the monitor pauses.</param>
+    /// <param name="cancellationToken">Ends the wait when the monitor pauses.</param>
     /// <exception cref="TimeoutException">The node did not answer in time.</exception>
     /// <exception cref="NpgsqlException">The node could not be reached or refused.</exception>
     public async Task<NodeSample> AskAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(timeout, clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        var asking = AskAsync();
         try
         {
-            return await AskAsync(either.Token).ConfigureAwait(false);
+            return await asking.WaitAsync(timeout, clock, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
-            await DisposeAsync().ConfigureAwait(false);
-            if (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested)
-            {
-                throw new TimeoutException($"The node did not answer within {timeout.TotalMilliseconds:0} ms.", exception);
-            }
-
-            throw;
+            // Cancelling would make Npgsql ask the server to stop, and wait for a server that hangs. The question is left to itself instead; its
+            // connection goes when the answer or the network's verdict comes.
+            _ = CloseAfterAsync(asking, _command, _connection);
+            (_command, _connection) = (null, null);
+            throw exception is TimeoutException ? new TimeoutException($"The node did not answer within {timeout.TotalMilliseconds:0} ms.", exception) : exception;
         }
     }
 
@@ -59,15 +56,7 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
     {
         var (command, connection) = (_command, _connection);
         (_command, _connection) = (null, null);
-        if (command is not null)
-        {
-            await command.DisposeAsync().ConfigureAwait(false);
-        }
-
-        if (connection is not null)
-        {
-            await connection.DisposeAsync().ConfigureAwait(false);
-        }
+        await CloseAfterAsync(Task.CompletedTask, command, connection).ConfigureAwait(false);
     }
 
     /// <summary>Reads the single row that <see cref="Sql"/> returns.</summary>
@@ -80,21 +69,35 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
         return new NodeSample(role, identity, role == NodeRole.Primary ? geometry.Normalize(position) : position, sentAt, receivedAt);
     }
 
-    private async Task<NodeSample> AskAsync(CancellationToken cancellationToken)
+    private static async Task CloseAfterAsync(Task asking, NpgsqlCommand? command, NpgsqlConnection? connection)
+    {
+        await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (command is not null)
+        {
+            await command.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (connection is not null)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<NodeSample> AskAsync()
     {
         if (_connection is not { State: ConnectionState.Open } || _command is null)
         {
             await DisposeAsync().ConfigureAwait(false);
-            _connection = await node.ProbeSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-            _command = new NpgsqlCommand(Sql, _connection);
-            await _command.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            _connection = node.ProbeSource.CreateConnection();
+            await _connection.OpenAsync().ConfigureAwait(false);
+            _command = new NpgsqlCommand(Sql, _connection) { CommandTimeout = 0 };
         }
 
         var sentAt = Moment.Now(clock);
-        var reader = await _command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var reader = await _command.ExecuteReaderAsync().ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-            await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            await reader.ReadAsync().ConfigureAwait(false);
             return ReadSample(reader, sentAt, Moment.Now(clock));
         }
     }

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing;
 
@@ -17,7 +18,12 @@ internal sealed class PrimaryConnectionInterceptor : DbConnectionInterceptor
     /// <inheritdoc />
     public override DbConnection ConnectionCreated(ConnectionCreatedEventData eventData, DbConnection result)
     {
-        eventData.Context?.GetService<ReadRouter>().Watch(result);
+        // The provider makes connections of its own to create databases.
+        if (eventData.Context is { } context && context.GetService<IRelationalConnection>().ConnectionId == eventData.ConnectionId)
+        {
+            context.GetService<ReadRouter>().Watch(result);
+        }
+
         return result;
     }
 }

@@ -358,6 +358,8 @@ internal sealed class ReadRouter(
         var primary = connection.DbConnection;
         if (!ReferenceEquals(primary, _primary))
         {
+            // What the application did on the connection before is unknown.
+            _floor = _primary is null ? _floor : Moment.Now(Cluster.Clock);
             Watch(primary);
             _primaryConnectionString = null;
         }

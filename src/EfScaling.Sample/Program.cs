@@ -32,15 +32,21 @@ try
 {
     return await RunAsync(options, stop.Token);
 }
-catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
+catch (Exception) when (stop.Token.IsCancellationRequested)
 {
+    // What is cancelled in the middle does not always end in the same exception.
     await Console.Error.WriteLineAsync("Stopped before the report was complete.");
     return ExitStatus.Interrupted;
 }
-catch (Exception exception) when (exception is SampleException or InvalidDataException or TimeoutException or IOException or NpgsqlException or DbUpdateException)
+catch (SampleException exception)
 {
-    await Console.Error.WriteLineAsync(stop.Token.IsCancellationRequested ? "Stopped before the report was complete." : exception.GetBaseException().Message);
-    return stop.Token.IsCancellationRequested ? ExitStatus.Interrupted : ExitStatus.Failed;
+    await Console.Error.WriteLineAsync(exception.Message);
+    return ExitStatus.Failed;
+}
+catch (Exception exception) when (exception is InvalidDataException or TimeoutException or IOException or NpgsqlException or DbUpdateException)
+{
+    await Console.Error.WriteLineAsync($"The sample could not go on: {exception.GetBaseException().Message}");
+    return ExitStatus.Failed;
 }
 
 static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
@@ -55,6 +61,8 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
         console.Profile.Capabilities.ColorSystem = ColorSystem.NoColors;
     }
 
+    var warmUp = TimeSpan.FromSeconds(2);
+    var turn = TimeSpan.FromSeconds(5);
     var display = new ProgressDisplay(console, clock);
 
     // 1. One primary and two standbys, or the servers that the environment names.
@@ -81,12 +89,15 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
         lag = await servers.LagAsync(options.Lag, stop);
     });
 
-    // 4. The same load twice. Each warms up first; its checks count from the start, its numbers do not.
+    // 4. The same load with replicas and on the primary alone, in turns, so that whatever else this machine does hits both alike. What goes wrong
+    //    in the warm-up counts; its numbers do not.
     var routedLoad = new MixedLoad(contexts, graph, posts, options.Workers, isRouted: true, clock);
     var plainLoad = new MixedLoad(
         primaryAlone.GetRequiredService<IDbContextFactory<FeedContext>>(), graph, posts, options.Workers, isRouted: false, clock);
-    var routed = await MeasureAsync("Load with replicas", routedLoad, options.Duration);
-    var plain = await MeasureAsync("Same load, primary alone", plainLoad, options.Duration / 2);
+    await display.ShowAsync("Warm up with replicas", () => routedLoad.RunAsync(new Measurements(), warmUp, stop));
+    await display.ShowAsync("Warm up on the primary alone", () => plainLoad.RunAsync(new Measurements(), warmUp, stop));
+    var (routed, plain) = (new Measurements(), new Measurements());
+    await display.ShowLoadAsync("Load with replicas, in turns with the primary alone", options.Duration * 1.5, State, RunInTurnsAsync());
 
     // 5. The table.
     var setup = new RunSetup(
@@ -110,7 +121,7 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
         console.MarkupLine("[bold]The load goes on until Ctrl-C.[/]");
         try
         {
-            await display.ShowTableAsync(Report, () => State(routed, routedLoad.Checker), routedLoad.RunAsync(routed, Timeout.InfiniteTimeSpan, stop));
+            await display.ShowTableAsync(Report, State, routedLoad.RunAsync(routed, Timeout.InfiniteTimeSpan, stop));
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -128,22 +139,25 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
 
     return report.AllChecksHold ? ExitStatus.AllChecksHold : ExitStatus.Failed;
 
-    async Task<Measurements> MeasureAsync(string title, MixedLoad load, TimeSpan duration)
+    async Task RunInTurnsAsync()
     {
-        var warmUp = TimeSpan.FromSeconds(2);
-        await display.ShowAsync($"{title}: warm-up", () => load.RunAsync(new Measurements(), warmUp, stop));
-        var measurements = new Measurements();
-        await display.ShowLoadAsync(title, duration, () => State(measurements, load.Checker), load.RunAsync(measurements, duration, stop));
-        return measurements;
+        var turns = Math.Ceiling(options.Duration / turn);
+        for (var i = 0; i < turns; i++)
+        {
+            await routedLoad.RunAsync(routed, options.Duration / turns, stop);
+            await plainLoad.RunAsync(plain, options.Duration / turns / 2, stop);
+        }
     }
 
     RunReport Report() => RunReport.Of(setup, routed, routedLoad.Checker, plain, plainLoad.Checker);
 
     // Not stopped by Ctrl-C: the numbers are there and only need writing.
     Task SaveAsync(RunReport report) => options.JsonFile is { } file ? report.WriteAsync(file, CancellationToken.None) : Task.CompletedTask;
-}
 
-static string State(Measurements load, ConsistencyChecker checker) => string.Create(
-    CultureInfo.InvariantCulture,
-    $"{load.Elapsed.TotalSeconds:0} s: {load.Reads.Count:N0} reads, {load.Writes.Count:N0} writes, {load.Throughput:N0} a second; "
-    + $"{checker.ReadYourWritesViolations + checker.StalenessViolations:N0} violations, {checker.Failures:N0} failures");
+    string State() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{routed.Elapsed.TotalSeconds:0} s: {routed.Reads.Count:N0} reads, {routed.Writes.Count:N0} writes, {routed.Throughput:N0} a second ")
+        + string.Create(
+            CultureInfo.InvariantCulture,
+            $"({plain.Throughput:N0} on the primary alone); {routedLoad.Checker.ReadYourWritesViolations + routedLoad.Checker.StalenessViolations:N0} violations, {routedLoad.Checker.Failures:N0} failures");
+}

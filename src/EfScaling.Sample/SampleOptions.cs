@@ -13,7 +13,7 @@ internal sealed record SampleOptions
 
           --once           Run the load once, print the table and exit: 0 if every check holds, 1 otherwise.
                            Without it the load goes on with a live table until Ctrl-C.
-          --seconds N      Length of the load, 1 to 3600. Default 20. The comparison with the primary alone takes half of it.
+          --seconds N      Length of the load, 1 to 3600. Default 20. The comparison with the primary alone adds half of it.
           --workers N      Visitors at the same time, 1 to 100. Default 8.
           --lag MS         How much later the last standby shows each commit, 0 to 2000 milliseconds. Default 100, so that the
                            checks have something to catch. Only for the servers that this program starts.

@@ -39,6 +39,10 @@ internal sealed class MixedLoad(
                 .Select(visitor => Task.Run(() => visitor.VisitAsync(end.Token), CancellationToken.None))
                 .Append(Task.Run(() => BeatAsync(end.Token, stop), CancellationToken.None)));
         }
+        catch (Exception exception) when (stop.IsCancellationRequested)
+        {
+            throw new OperationCanceledException("The load was stopped.", exception, stop);
+        }
         finally
         {
             measurements.Stop();

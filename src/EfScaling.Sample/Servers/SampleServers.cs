@@ -31,7 +31,7 @@ internal sealed class SampleServers : IAsyncDisposable
     public bool IsEmbedded => _cluster is not null;
 
     /// <summary>Takes the servers of the environment, else starts a primary with two standbys.</summary>
-    /// <exception cref="SampleException">The environment names only half of what is needed, or the servers do not start.</exception>
+    /// <exception cref="SampleException">The environment names only half of what is needed, or the servers do not start, do not answer or have other roles.</exception>
     public static async Task<SampleServers> StartAsync(Func<string, string?> variable, CancellationToken cancellationToken)
     {
         var primary = variable(PrimaryVariable);
@@ -43,7 +43,7 @@ internal sealed class SampleServers : IAsyncDisposable
         switch (string.IsNullOrWhiteSpace(primary), replicas.Length)
         {
             case (false, > 0):
-                return new SampleServers(null, Checked(PrimaryVariable, primary!), replicas);
+                return await TakeAsync(Checked(PrimaryVariable, primary!), replicas, cancellationToken);
             case (false, 0):
                 throw new SampleException($"{PrimaryVariable} is set, but no replica. Set {ReplicaVariable}1 (and {ReplicaVariable}2, ...), or unset {PrimaryVariable}.");
             case (true, > 0):
@@ -92,6 +92,35 @@ internal sealed class SampleServers : IAsyncDisposable
 
     /// <inheritdoc />
     public ValueTask DisposeAsync() => _cluster?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private static async Task<SampleServers> TakeAsync(string primary, string[] replicas, CancellationToken cancellationToken)
+    {
+        await RequireAsync(PrimaryVariable, primary, isStandby: false, cancellationToken);
+        for (var i = 0; i < replicas.Length; i++)
+        {
+            await RequireAsync(ReplicaVariable + (i + 1).ToString(CultureInfo.InvariantCulture), replicas[i], isStandby: true, cancellationToken);
+        }
+
+        return new SampleServers(null, primary, replicas);
+    }
+
+    private static async Task RequireAsync(string variable, string connectionString, bool isStandby, CancellationToken cancellationToken)
+    {
+        bool answer;
+        try
+        {
+            answer = await AskAsync<bool>(connectionString, "SELECT pg_is_in_recovery()", cancellationToken);
+        }
+        catch (NpgsqlException exception)
+        {
+            throw new SampleException($"{variable}: the server '{NameOf(connectionString)}' did not answer: {exception.GetBaseException().Message}", exception);
+        }
+
+        if (answer != isStandby)
+        {
+            throw new SampleException($"{variable} names '{NameOf(connectionString)}', which is a {(answer ? "standby" : "primary")}. Name a {(isStandby ? "standby" : "primary")}.");
+        }
+    }
 
     private static async Task<SampleServers> StartClusterAsync(CancellationToken cancellationToken)
     {

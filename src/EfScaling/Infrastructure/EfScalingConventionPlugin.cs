@@ -1,14 +1,13 @@
 using EfScaling.Replication;
 using EfScaling.Routing;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;
 
 namespace EfScaling.Infrastructure;
 
 /// <summary>Adds the conventions of the capabilities that a context uses.</summary>
-internal sealed class EfScalingConventionPlugin(IDbContextOptions contextOptions) : IConventionSetPlugin
+internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads) : IConventionSetPlugin
 {
     /// <inheritdoc />
     public ConventionSet ModifyConventions(ConventionSet conventionSet)
@@ -16,7 +15,6 @@ internal sealed class EfScalingConventionPlugin(IDbContextOptions contextOptions
         conventionSet.ModelFinalizingConventions.Add(new UnloggedTableConvention());
 
         // The tools that write migrations and snapshots must see the model as if EfScaling were not there.
-        var trackedReads = contextOptions.FindExtension<EfScalingOptionsExtension>()?.Replicas?.TrackedReads;
         if (trackedReads == TrackedReads.ReplicaWhenProtected && !EF.IsDesignTime)
         {
             // Ahead of EF's convention that copies the tokens of a table to the other entity types in it.

@@ -17,7 +17,7 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
     public DbContextOptionsExtensionInfo Info => _info ??= new ExtensionInfo(this);
 
     /// <inheritdoc />
-    public void ApplyServices(IServiceCollection services) => EfScalingServices.Add(services);
+    public void ApplyServices(IServiceCollection services) => EfScalingServices.Add(services, Replicas?.TrackedReads ?? TrackedReads.Primary);
 
     /// <inheritdoc />
     public void Validate(IDbContextOptions options)

@@ -21,8 +21,10 @@ namespace EfScaling.Infrastructure;
 internal static class EfScalingServices
 {
     /// <summary>Adds the services. The provider's must be there already.</summary>
+    /// <param name="services">EF's internal services.</param>
+    /// <param name="trackedReads">The rule for queries with tracking, by which internal service providers differ.</param>
     /// <exception cref="InvalidOperationException">The provider's services come later: <c>UseReadReplicas</c> precedes <c>UseNpgsql</c>.</exception>
-    public static void Add(IServiceCollection services)
+    public static void Add(IServiceCollection services, TrackedReads trackedReads)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<NodeDataSources>();
@@ -35,20 +37,22 @@ internal static class EfScalingServices
                 contextOptions,
                 contextOptions.FindExtension<EfScalingOptionsExtension>()!.Replicas!,
                 p.GetRequiredService<ClusterRegistry>(),
-                p.GetRequiredService<RelationalConnectionDependencies>());
+                p.GetRequiredService<RelationalConnectionDependencies>(),
+                p);
         });
 
-        new EntityFrameworkServicesBuilder(services)
-            .TryAdd<IResettableService, ReadRouter>(p => p.GetRequiredService<ReadRouter>())
-            .TryAdd<IInterceptor, PrimaryConnectionInterceptor>()
-            .TryAdd<IInterceptor, ReadOnlyContextInterceptor>()
-            .TryAdd<IInterceptor, QueryOperatorInterceptor>()
-            .TryAdd<IConventionSetPlugin, EfScalingConventionPlugin>();
+        new EntityFrameworkServicesBuilder(services).TryAdd<IResettableService, ReadRouter>(p => p.GetRequiredService<ReadRouter>());
+
+        // These keep no state; EF's own way of adding them would make new ones for each context.
+        services.AddSingleton<IInterceptor, PrimaryConnectionInterceptor>();
+        services.AddSingleton<IInterceptor, ReadOnlyContextInterceptor>();
+        services.AddSingleton<IInterceptor, QueryOperatorInterceptor>();
+        services.AddSingleton<IConventionSetPlugin>(new EfScalingConventionPlugin(trackedReads));
 
         services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());
         services.Replace(ServiceDescriptor.Singleton<IModificationCommandFactory, XminModificationCommandFactory>());
-        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => ActivatorUtilities.CreateInstance<PlannedSqlGeneratorFactory>(p, inner));
-        Wrap<IQueryTranslationPostprocessorFactory>(services, (inner, p) => ActivatorUtilities.CreateInstance<PlanningPostprocessorFactory>(p, inner));
+        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => new PlannedSqlGeneratorFactory(inner, p.GetRequiredService<QuerySqlGeneratorDependencies>()));
+        Wrap<IQueryTranslationPostprocessorFactory>(services, (inner, p) => new PlanningPostprocessorFactory(inner, p.GetRequiredService<QueryTranslationPostprocessorDependencies>(), trackedReads));
         Wrap<IMigrationsModelDiffer>(services, (inner, _) => new XminMigrationsModelDiffer(inner));
     }
 
@@ -76,11 +80,14 @@ internal static class EfScalingServices
         var registered = services.LastOrDefault(d => d.ServiceType == typeof(TService))
             ?? throw new InvalidOperationException("UseReadReplicas was called before UseNpgsql. Call UseNpgsql(...) first and UseReadReplicas(...) after it.");
         services.Remove(registered);
-        services.Add(ServiceDescriptor.Describe(typeof(TService), p => wrap((TService)Create(registered, p), p), registered.Lifetime));
-    }
+        var create = registered.ImplementationFactory;
+        if (registered.ImplementationType is { } type)
+        {
+            // Registered under its own name, so that the container makes it with the same care as before.
+            services.TryAdd(ServiceDescriptor.Describe(type, type, registered.Lifetime));
+            create = p => p.GetRequiredService(type);
+        }
 
-    private static object Create(ServiceDescriptor descriptor, IServiceProvider provider) =>
-        descriptor.ImplementationInstance
-        ?? descriptor.ImplementationFactory?.Invoke(provider)
-        ?? ActivatorUtilities.CreateInstance(provider, descriptor.ImplementationType!);
+        services.Add(ServiceDescriptor.Describe(typeof(TService), p => wrap((TService)(registered.ImplementationInstance ?? create!(p)), p), registered.Lifetime));
+    }
 }

@@ -22,6 +22,7 @@ internal sealed class Cluster
     /// <param name="nodes">The nodes; the first is the one the context writes to, unless the context's own connection lists several hosts.</param>
     /// <param name="firstNodeIsReference">Whether the first node says which cluster this is.</param>
     /// <param name="primarySource">Source of connections to the present primary when the context's own connection lists several hosts.</param>
+    /// <param name="nodeOptions">What connections to nodes are built with.</param>
     /// <param name="options">The settings.</param>
     /// <param name="clock">The monotonic clock.</param>
     /// <param name="random">Source of the random draws; thread-safe.</param>
@@ -30,12 +31,13 @@ internal sealed class Cluster
         IReadOnlyList<Node> nodes,
         bool firstNodeIsReference,
         NpgsqlDataSource? primarySource,
+        NodeOptions nodeOptions,
         ReplicaOptions options,
         TimeProvider clock,
         Random random,
         ILogger logger)
     {
-        (Nodes, PrimarySource, Options, Clock, Logger) = (nodes, primarySource, options, clock, logger);
+        (Nodes, PrimarySource, NodeOptions, Options, Clock, Logger) = (nodes, primarySource, nodeOptions, options, clock, logger);
         PrimaryName = firstNodeIsReference ? nodes[0].Name : null;
         _gate = new FreshnessGate(options, clock);
         _selector = new ReplicaSelector(options, _gate, clock, random);
@@ -49,6 +51,9 @@ internal sealed class Cluster
 
     /// <summary>Gets the source of connections to the present primary, or <see langword="null"/> when the context's own connection is used as it is.</summary>
     public NpgsqlDataSource? PrimarySource { get; }
+
+    /// <summary>Gets what connections to nodes are built with.</summary>
+    public NodeOptions NodeOptions { get; }
 
     /// <summary>Gets the settings.</summary>
     public ReplicaOptions Options { get; }

@@ -35,6 +35,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
             nodes,
             firstNodeIsReference: !options.Replicas.IsEmpty && primary.Endpoints.Count == 1,
             PrimarySource(provider, primary),
+            new NodeOptions(provider.WithConnectionString(null)),
             options,
             clock,
             Random.Shared,

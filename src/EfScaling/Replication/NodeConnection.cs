@@ -24,17 +24,13 @@ internal sealed class NodeConnection : RelationalConnection
     private static readonly object _passed = new();
 
     private readonly Cluster _cluster;
+    private IReadOnlyDictionary<string, string>? _serverParameters;
     private Moment _leasedAt;
     private bool _isTrial;
 
     public NodeConnection(RelationalConnectionDependencies dependencies, Node node, Cluster cluster)
-        : base(dependencies)
-    {
+        : base(dependencies) =>
         (Node, _cluster) = (node, cluster);
-
-        // Set rather than created on demand: a connection of the application in UseNpgsql would otherwise be taken for this one's.
-        SetDbConnection(node.DataSource.CreateConnection(), contextOwnsConnection: true);
-    }
 
     /// <summary>Gets the node.</summary>
     public Node Node { get; }
@@ -121,7 +117,7 @@ internal sealed class NodeConnection : RelationalConnection
         {
             using var command = new NpgsqlCommand(ReplicaProbe.Sql, connection);
             using var reader = command.ExecuteReader();
-            Judge(reader.Read() ? Sample(reader) : null, connection);
+            Judge(reader.Read() ? Sample(reader) : null);
         }
 
         if (!Node.Traits.SessionsAreReadOnly)
@@ -162,10 +158,10 @@ internal sealed class NodeConnection : RelationalConnection
         Release();
     }
 
-    private static bool NeedsCheck(NpgsqlConnection connection)
+    private bool NeedsCheck(NpgsqlConnection connection)
     {
-        var parameters = connection.PostgresParameters;
-        return !_checked.TryGetValue(parameters, out _) || IsPromoted(parameters);
+        _serverParameters = connection.PostgresParameters;
+        return !_checked.TryGetValue(_serverParameters, out _) || IsPromoted(_serverParameters);
     }
 
     private static bool IsPromoted(IReadOnlyDictionary<string, string> parameters) =>
@@ -183,7 +179,7 @@ internal sealed class NodeConnection : RelationalConnection
                 var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
                 await using (reader.ConfigureAwait(false))
                 {
-                    Judge(await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? Sample(reader) : null, connection);
+                    Judge(await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? Sample(reader) : null);
                 }
             }
         }
@@ -206,7 +202,7 @@ internal sealed class NodeConnection : RelationalConnection
         return ReplicaProbe.ReadSample(reader, now, now);
     }
 
-    private void Judge(NodeSample? sample, NpgsqlConnection connection)
+    private void Judge(NodeSample? sample)
     {
         var expected = _cluster.Picture.Current.Primary?.Sample?.Identity;
         var reason = sample switch
@@ -225,7 +221,7 @@ internal sealed class NodeConnection : RelationalConnection
             throw new NodeRejectedException(Node.Name, reason);
         }
 
-        _checked.AddOrUpdate(connection.PostgresParameters, _passed);
+        _checked.AddOrUpdate(_serverParameters!, _passed);
     }
 
     private void EndTrial()
@@ -237,7 +233,7 @@ internal sealed class NodeConnection : RelationalConnection
     // Servers from version 14 report the end of recovery with the first answer after it: sooner than any probe.
     private void NoticePromotion()
     {
-        if (DbConnection is NpgsqlConnection { State: ConnectionState.Open } connection && IsPromoted(connection.PostgresParameters))
+        if (_serverParameters is not null && IsPromoted(_serverParameters))
         {
             Node.DataSource.Clear();
             _cluster.Ban(Node, "the node was promoted");

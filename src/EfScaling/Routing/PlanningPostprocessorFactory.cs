@@ -6,15 +6,14 @@ using Microsoft.EntityFrameworkCore.Query;
 namespace EfScaling.Routing;
 
 /// <summary>Makes the plan of a query when EF has translated it, and hands it on as a tag.</summary>
-/// <remarks>The rule for tracked queries is the same for all contexts of an internal service provider; see the options extension.</remarks>
 internal sealed class PlanningPostprocessorFactory(
     IQueryTranslationPostprocessorFactory inner,
     QueryTranslationPostprocessorDependencies dependencies,
-    ReadRouter router) : IQueryTranslationPostprocessorFactory
+    TrackedReads trackedReads) : IQueryTranslationPostprocessorFactory
 {
     /// <inheritdoc />
     public QueryTranslationPostprocessor Create(QueryCompilationContext queryCompilationContext) =>
-        new Postprocessor(dependencies, queryCompilationContext, inner.Create(queryCompilationContext), router.TrackedReads);
+        new Postprocessor(dependencies, queryCompilationContext, inner.Create(queryCompilationContext), trackedReads);
 
     private sealed class Postprocessor(
         QueryTranslationPostprocessorDependencies dependencies,

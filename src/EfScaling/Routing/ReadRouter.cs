@@ -12,6 +12,7 @@ using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
 
@@ -23,7 +24,8 @@ internal sealed class ReadRouter(
     IDbContextOptions contextOptions,
     ReplicaOptions options,
     ClusterRegistry registry,
-    RelationalConnectionDependencies dependencies) : IResettableService, IDisposable, IAsyncDisposable
+    RelationalConnectionDependencies dependencies,
+    IServiceProvider services) : IResettableService, IDisposable, IAsyncDisposable
 {
     // How long a read waits for its turn in the fallback budget before it fails.
     private static readonly TimeSpan _longestFallbackWait = TimeSpan.FromSeconds(1);
@@ -38,12 +40,19 @@ internal sealed class ReadRouter(
     private bool _sawAmbientTransaction;
     private bool _isDivertedRead;
     private RoutingScope? _scope;
+    private RelationalConnectionDependencies? _nodeDependencies;
+
+    // The read on its way; a context has one at a time. Here rather than in the asynchronous method, where it would be allocated for each read.
+    private RoutedRead _read;
 
     /// <summary>Gets where the context's newest command ran; <see langword="null"/> before the first.</summary>
     public RoutingDecision? LastDecision { get; private set; }
 
-    /// <summary>Gets the rule for queries with tracking.</summary>
-    public TrackedReads TrackedReads => options.TrackedReads;
+    /// <summary>Gets the connection of the present attempt; <see langword="null"/> for the context's own.</summary>
+    public NodeConnection? ReadConnection => _read.Connection;
+
+    /// <summary>Gets whether the present read belongs to one that is under way on <see cref="ReadConnection"/>.</summary>
+    public bool IsPartOfRead => _read.IsPinned;
 
     /// <summary>Gets or sets whether the context was created for reading only.</summary>
     public bool IsReadOnly { get; set; }
@@ -78,9 +87,9 @@ internal sealed class ReadRouter(
 
     /// <summary>Decides whether a reader command may leave the context's own connection.</summary>
     /// <returns><see langword="false"/> if it runs there, which is noted already.</returns>
-    public bool TryBegin(QueryPlan? plan, in RelationalCommandParameterObject command, out RoutedRead read)
+    public bool TryBegin(QueryPlan? plan, in RelationalCommandParameterObject command)
     {
-        read = default;
+        _read = default;
         if (ObstacleOf(plan, command) is { } obstacle)
         {
             _isDivertedRead = false;
@@ -90,12 +99,12 @@ internal sealed class ReadRouter(
 
         var cluster = Cluster;
         var now = Moment.Now(cluster.Clock);
-        read.StartedAt = now;
-        read.CommandTimeout = command.Connection.CommandTimeout;
+        _read.StartedAt = now;
+        _read.CommandTimeout = command.Connection.CommandTimeout;
         if (_last is { IsLeased: true })
         {
-            read.Connection = _last;
-            read.IsPinned = true;
+            _read.Connection = _last;
+            _read.IsPinned = true;
             return true;
         }
 
@@ -106,49 +115,49 @@ internal sealed class ReadRouter(
             _floor = now;
         }
 
-        read.Request = RequestOf(plan!.Hints);
+        _read.Request = RequestOf(plan!.Hints);
         return true;
     }
 
     /// <summary>Finds the node of the next attempt.</summary>
     /// <returns>How long to wait before the attempt, which the fallback budget may ask for.</returns>
     /// <exception cref="NoEligibleNodeException">No node may serve the read.</exception>
-    public TimeSpan Next(ref RoutedRead read)
+    public TimeSpan Next()
     {
-        if (read.IsPinned)
+        if (_read.IsPinned)
         {
-            NoteOnReplica(read, RoutingReason.PartOfRead, LastDecision?.StalenessBound ?? TimeSpan.Zero);
+            NoteOnReplica(RoutingReason.PartOfRead, LastDecision?.StalenessBound ?? TimeSpan.Zero);
             return TimeSpan.Zero;
         }
 
-        read.Attempts++;
+        _read.Attempts++;
         var cluster = Cluster;
-        var now = read.Attempts == 1 ? read.StartedAt : Moment.Now(cluster.Clock);
-        if (read.Diverted is { } diverted)
+        var now = _read.Attempts == 1 ? _read.StartedAt : Moment.Now(cluster.Clock);
+        if (_read.Diverted is { } diverted)
         {
-            read.Connection = null;
+            _read.Connection = null;
             _isDivertedRead = true;
-            NoteOnPrimary(diverted, read.Attempts);
+            NoteOnPrimary(diverted, _read.Attempts);
             return TimeSpan.Zero;
         }
 
-        var choice = cluster.Choose(read.Request, now);
+        var choice = cluster.Choose(_read.Request, now);
         if (choice.Node is not { } node)
         {
-            return FallBack(ref read, choice.Nearest, now);
+            return FallBack(choice.Nearest, now);
         }
 
-        var stayed = node.Ordinal == read.Request.LastNode;
-        read.Connection = _last = ConnectionTo(node);
-        read.Connection.Lease(now, choice.IsTrial, TimeoutOf(read, now));
-        NoteOnReplica(read, stayed ? RoutingReason.SameReplica : RoutingReason.FreshReplica, choice.VisibleThrough.Until(now, cluster.Clock));
+        var stayed = node.Ordinal == _read.Request.LastNode;
+        _read.Connection = _last = ConnectionTo(node);
+        _read.Connection.Lease(now, choice.IsTrial, TimeoutOf(now));
+        NoteOnReplica(stayed ? RoutingReason.SameReplica : RoutingReason.FreshReplica, choice.VisibleThrough.Until(now, cluster.Clock));
         return TimeSpan.Zero;
     }
 
     /// <summary>Decides after a failed attempt whether another node is asked.</summary>
-    public bool MovesOn(ref RoutedRead read, Exception exception, CancellationToken cancellationToken)
+    public bool MovesOn(Exception exception, CancellationToken cancellationToken)
     {
-        if (read.Connection is not { } connection || read.IsPinned)
+        if (_read.Connection is not { } connection || _read.IsPinned)
         {
             return false;
         }
@@ -167,19 +176,19 @@ internal sealed class ReadRouter(
             Cluster.Ban(connection.Node, Describe(exception));
         }
 
-        if (failure == ReadFailure.Query || IsOverdue(read))
+        if (failure == ReadFailure.Query || IsOverdue())
         {
             return false;
         }
 
-        read.Diverted = failure switch
+        _read.Diverted = failure switch
         {
             ReadFailure.NeedsPrimary => RoutingReason.NeedsPrimary,
             ReadFailure.SchemaBehind => RoutingReason.ReplicaSchemaBehind,
             _ => null,
         };
-        read.LastFailure = exception;
-        read.Request = read.Request.AfterTrying(connection.Node.Ordinal);
+        _read.LastFailure = exception;
+        _read.Request = _read.Request.AfterTrying(connection.Node.Ordinal);
         ReplicationMeter.CountHop(connection.Node.Name, failure.ToString());
         Cluster.Logger.ReadMovedOn(exception, connection.Node.Name, failure.ToString());
         return true;
@@ -254,6 +263,14 @@ internal sealed class ReadRouter(
                 await resettable.ResetStateAsync(cancellationToken).ConfigureAwait(false);
                 connection.Release();
             }
+        }
+
+        if (_primary is not null && services.GetRequiredService<IRelationalConnection>() is IResettableService own)
+        {
+            // EF's asynchronous reset closes a connection that was left open but goes on counting it as open, so that the next lease would never close
+            // it again (RelationalConnection.ResetStateAsync, EF Core 10). The synchronous reset sets the count right; there is nothing left to close.
+            await own.ResetStateAsync(cancellationToken).ConfigureAwait(false);
+            own.ResetState();
         }
 
         Forget();
@@ -381,7 +398,7 @@ internal sealed class ReadRouter(
         _last?.LastReadEnded ?? Moment.Never,
         Tried: 0);
 
-    private TimeSpan FallBack(ref RoutedRead read, Freshness nearest, Moment now)
+    private TimeSpan FallBack(Freshness nearest, Moment now)
     {
         var cluster = Cluster;
         var wait = TimeSpan.Zero;
@@ -391,10 +408,10 @@ internal sealed class ReadRouter(
         {
             ReplicationMeter.CountRefusal();
             cluster.Logger.FallbackBudgetUsedUp(options.FallbackReadsPerSecond);
-            throw Refusal(read, now);
+            throw Refusal(now);
         }
 
-        read.Connection = null;
+        _read.Connection = null;
         _isDivertedRead = true;
         NoteOnPrimary(
             nearest switch
@@ -404,51 +421,51 @@ internal sealed class ReadRouter(
                 Freshness.NeverMeasured => RoutingReason.ReplicasNotMeasured,
                 _ => RoutingReason.ReplicasUnavailable,
             },
-            read.Attempts);
+            _read.Attempts);
         return wait;
     }
 
-    private NoEligibleNodeException Refusal(in RoutedRead read, Moment now)
+    private NoEligibleNodeException Refusal(Moment now)
     {
-        var reasons = Cluster.Explain(read.Request, now);
+        var reasons = Cluster.Explain(_read.Request, now);
         var nodes = string.Join("; ", reasons.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"'{r.Key}' {r.Value}"));
         return new NoEligibleNodeException(
             $"A read found no replica that may serve it ({nodes}), and the primary's fallback budget of {options.FallbackReadsPerSecond} reads a second is used up. "
             + "Mend the replicas, raise FallbackBudget(...), allow older data with WithMaxStaleness(...), or read the primary with AsPrimary().",
             reasons,
-            read.LastFailure);
+            _read.LastFailure);
     }
 
     private NodeConnection ConnectionTo(Node node)
     {
         _connections ??= new NodeConnection?[Cluster.Nodes.Count];
-        return _connections[node.Ordinal] ??= new NodeConnection(dependencies, node, Cluster);
+        return _connections[node.Ordinal] ??= new NodeConnection(_nodeDependencies ??= NodeConnectionDependencies.Create(services, Cluster), node, Cluster);
     }
 
     // All attempts together end at the command timeout; Npgsql counts whole seconds.
-    private int? TimeoutOf(in RoutedRead read, Moment now)
+    private int? TimeoutOf(Moment now)
     {
         var limit = (int?)options.ReadTimeout?.TotalSeconds;
-        if (read.CommandTimeout is not > 0)
+        if (_read.CommandTimeout is not > 0)
         {
-            return limit ?? read.CommandTimeout;
+            return limit ?? _read.CommandTimeout;
         }
 
-        var left = Math.Max(1, read.CommandTimeout.Value - (int)read.StartedAt.Until(now, Cluster.Clock).TotalSeconds);
+        var left = Math.Max(1, _read.CommandTimeout.Value - (int)_read.StartedAt.Until(now, Cluster.Clock).TotalSeconds);
         return limit < left ? limit : left;
     }
 
-    private bool IsOverdue(in RoutedRead read) =>
-        read.CommandTimeout is > 0 && read.StartedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= read.CommandTimeout;
+    private bool IsOverdue() =>
+        _read.CommandTimeout is > 0 && _read.StartedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= _read.CommandTimeout;
 
     private void NoteOnPrimary(RoutingReason reason, int attempts = 1) =>
         Note(new RoutingDecision(Cluster.WriterName, NodeRole.Primary, reason, TimeSpan.Zero, attempts));
 
-    private void NoteOnReplica(in RoutedRead read, RoutingReason reason, TimeSpan staleness)
+    private void NoteOnReplica(RoutingReason reason, TimeSpan staleness)
     {
-        var name = read.Connection!.Node.Name;
+        var name = _read.Connection!.Node.Name;
         ReplicationMeter.RecordStaleness(name, staleness);
-        Note(new RoutingDecision(name, NodeRole.Replica, reason, staleness, Math.Max(1, read.Attempts)));
+        Note(new RoutingDecision(name, NodeRole.Replica, reason, staleness, Math.Max(1, _read.Attempts)));
     }
 
     private void Note(in RoutingDecision decision)

@@ -66,20 +66,20 @@ internal sealed class RoutedCommand(
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
         var router = RouterOf(parameterObject);
-        if (!router.TryBegin(Plan, parameterObject, out var read))
+        if (!router.TryBegin(Plan, parameterObject))
         {
             return base.ExecuteReader(parameterObject);
         }
 
         while (true)
         {
-            var wait = router.Next(ref read);
+            var wait = router.Next();
             if (wait > TimeSpan.Zero)
             {
                 ReadRouter.Wait(wait);
             }
 
-            if (read.Connection is not { } connection)
+            if (router.ReadConnection is not { } connection)
             {
                 return base.ExecuteReader(parameterObject);
             }
@@ -87,14 +87,14 @@ internal sealed class RoutedCommand(
             try
             {
                 var reader = base.ExecuteReader(On(connection, parameterObject));
-                if (!read.IsPinned)
+                if (!router.IsPartOfRead)
                 {
                     connection.Answered();
                 }
 
                 return reader;
             }
-            catch (Exception exception) when (router.MovesOn(ref read, exception, CancellationToken.None))
+            catch (Exception exception) when (router.MovesOn(exception, CancellationToken.None))
             {
                 // The next node, or at last the primary.
             }
@@ -105,9 +105,9 @@ internal sealed class RoutedCommand(
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
         var router = RouterOf(parameterObject);
-        return !router.TryBegin(Plan, parameterObject, out var read)
+        return !router.TryBegin(Plan, parameterObject)
             ? base.ExecuteReaderAsync(parameterObject, cancellationToken)
-            : ReadAwayAsync(router, read, parameterObject, cancellationToken);
+            : ReadAwayAsync(router, parameterObject, cancellationToken);
     }
 
     /// <inheritdoc />
@@ -127,19 +127,18 @@ internal sealed class RoutedCommand(
 
     private async Task<RelationalDataReader> ReadAwayAsync(
         ReadRouter router,
-        RoutedRead read,
         RelationalCommandParameterObject parameterObject,
         CancellationToken cancellationToken)
     {
         while (true)
         {
-            var wait = router.Next(ref read);
+            var wait = router.Next();
             if (wait > TimeSpan.Zero)
             {
                 await router.WaitAsync(wait, cancellationToken).ConfigureAwait(false);
             }
 
-            if (read.Connection is not { } connection)
+            if (router.ReadConnection is not { } connection)
             {
                 return await base.ExecuteReaderAsync(parameterObject, cancellationToken).ConfigureAwait(false);
             }
@@ -147,14 +146,14 @@ internal sealed class RoutedCommand(
             try
             {
                 var reader = await base.ExecuteReaderAsync(On(connection, parameterObject), cancellationToken).ConfigureAwait(false);
-                if (!read.IsPinned)
+                if (!router.IsPartOfRead)
                 {
                     connection.Answered();
                 }
 
                 return reader;
             }
-            catch (Exception exception) when (router.MovesOn(ref read, exception, cancellationToken))
+            catch (Exception exception) when (router.MovesOn(exception, cancellationToken))
             {
                 // The next node, or at last the primary.
             }

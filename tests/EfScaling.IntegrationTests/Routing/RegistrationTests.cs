@@ -87,9 +87,16 @@ public sealed class RegistrationTests(ClusterFixture fixture)
             Assert.Equal(NodeRole.Replica, context.Database.LastRouting()!.Value.Role);
         }
 
+        await using (var careless = factory.CreateDbContext())
+        {
+            await careless.Database.OpenConnectionAsync();
+        }
+
         await using var next = factory.CreateDbContext();
         Assert.Equal(3, await next.Blogs.CountAsync());
         Assert.Equal(RoutingReason.FreshReplica, next.Database.LastRouting()!.Value.Reason);
+        await next.Blogs.AsPrimary().CountAsync();
+        Assert.Equal(System.Data.ConnectionState.Closed, next.Database.GetDbConnection().State);
     }
 
     [Fact]

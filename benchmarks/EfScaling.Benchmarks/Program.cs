@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using BenchmarkDotNet.Running;
+using EfScaling.Benchmarks.Measuring;
+using EfScaling.Benchmarks.Questions;
+
+// dotnet run -c Release --project benchmarks/EfScaling.Benchmarks -- all|NAME... [--quick] [--output FILE]
+// dotnet run -c Release --project benchmarks/EfScaling.Benchmarks -- bdn [arguments of BenchmarkDotNet]
+Console.OutputEncoding = Encoding.UTF8;
+if (args is ["bdn", .. var rest])
+{
+    BenchmarkSwitcher.FromAssembly(typeof(IQuestion).Assembly).Run(rest.Length > 0 ? rest : ["--filter", "*"]);
+    return 0;
+}
+
+IQuestion[] questions =
+[
+    new SingleRowQuery(), new HundredRowQuery(), new ContextCreation(),
+];
+var output = Array.IndexOf(args, "--output") is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
+string[] names = [.. args.Where(a => !a.StartsWith("--", StringComparison.Ordinal) && a != output)];
+string[] known = [.. questions.Select(q => q.GetType().Name)];
+if (names.Length == 0 || names.Except(known.Append("all"), StringComparer.OrdinalIgnoreCase).Any())
+{
+    await Console.Error.WriteLineAsync($"Say which: all, bdn, or some of {string.Join(", ", known)}; then --quick and --output FILE if you like.");
+    return 2;
+}
+
+var text = new StringBuilder();
+text.Append(
+    CultureInfo.InvariantCulture,
+    $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd}, {Environment.ProcessorCount} cores, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 30} GB, {RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}\n");
+Console.Write(text);
+var isMet = true;
+foreach (var question in questions)
+{
+    if (names.Contains("all", StringComparer.OrdinalIgnoreCase) || names.Contains(question.GetType().Name, StringComparer.OrdinalIgnoreCase))
+    {
+        var figures = await question.AnswerAsync(args.Contains("--quick") ? Effort.Quick : Effort.Full);
+        isMet &= figures.All(f => f.IsMet);
+        var table = FigureTable.Write(question.Title, figures);
+        Console.WriteLine();
+        Console.Write(table);
+        text.Append('\n').Append(table);
+    }
+}
+
+if (output is not null)
+{
+    await File.WriteAllTextAsync(output, text.ToString());
+}
+
+return isMet ? 0 : 1;

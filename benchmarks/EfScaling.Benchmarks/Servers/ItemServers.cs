@@ -1,0 +1,93 @@
+using System.Globalization;
+using EfScaling.Replication;
+using EfScaling.Testing;
+using EfScaling.Topology;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfScaling.Benchmarks.Servers;
+
+/// <summary>A primary with standbys that hold the rows of <see cref="ItemContext"/>.</summary>
+internal sealed class ItemServers : IAsyncDisposable
+{
+    private ItemServers(PostgresCluster cluster) => Cluster = cluster;
+
+    public PostgresCluster Cluster { get; }
+
+    /// <summary>Starts the servers, fills the table and waits until the standbys have it.</summary>
+    /// <param name="standbys">How many standbys.</param>
+    /// <param name="serviceTime">What <see cref="ItemContext.Work"/> takes.</param>
+    public static async Task<ItemServers> StartAsync(int standbys, TimeSpan serviceTime = default)
+    {
+        var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = standbys });
+        try
+        {
+            // A provider of its own: EF compares options in depth when others have built the provider, which would add to one side of a comparison.
+            var options = new DbContextOptionsBuilder<ItemContext>().UseNpgsql(cluster.Primary.ConnectionString).EnableServiceProviderCaching(false).Options;
+            await using var context = new ItemContext(options);
+            await context.Database.EnsureCreatedAsync();
+            await cluster.Primary.ExecuteAsync(Rows(serviceTime));
+            await cluster.Primary.ExecuteAsync("VACUUM (FREEZE, ANALYZE)");
+            await cluster.WaitForReplicationAsync();
+            return new ItemServers(cluster);
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Options of plain EF over one server.</summary>
+    public static DbContextOptions<ItemContext> Options(string server) => new DbContextOptionsBuilder<ItemContext>().UseNpgsql(server).Options;
+
+    /// <summary>Options of a context that writes to the primary and reads from the first standbys.</summary>
+    public DbContextOptions<ItemContext> RoutedOptions(int replicas, Action<ReplicaOptionsBuilder>? configure = null) =>
+        new DbContextOptionsBuilder<ItemContext>()
+            .UseNpgsql(Cluster.Primary.ConnectionString)
+            .UseReadReplicas(r =>
+            {
+                foreach (var standby in Cluster.Standbys.Take(replicas))
+                {
+                    r.AddReplica(standby.ConnectionString);
+                }
+
+                configure?.Invoke(r);
+            })
+            .Options;
+
+    /// <summary>Completes when reads have reached each of the given number of standbys.</summary>
+    public static Task WarmUpAsync(ContextStyle style, int replicas)
+    {
+        var seen = new HashSet<string>();
+        return Eventually.ThatAsync(
+            async () =>
+            {
+                var context = style.Rent();
+                _ = await context.Items.AsNoTracking().FirstAsync(i => i.Id == 1);
+                if (context.Database.LastRouting() is { Role: NodeRole.Replica } decision)
+                {
+                    seen.Add(decision.Node);
+                }
+
+                if (!style.IsKept)
+                {
+                    await context.DisposeAsync();
+                }
+
+                return seen.Count == replicas;
+            },
+            TimeSpan.FromSeconds(30),
+            $"{replicas} replicas to serve reads");
+    }
+
+    private static string Rows(TimeSpan serviceTime) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"""
+        INSERT INTO "Items" ("Id", "Name", "Price", "Stock", "AddedAt")
+        SELECT i, 'item number ' || i, i * 1.25, i % 100, now() FROM generate_series(1, {ItemContext.Count}) i;
+        INSERT INTO "Beats" ("Id", "Number") VALUES (1, 0);
+        CREATE FUNCTION work(id int) RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM pg_sleep({serviceTime.TotalSeconds}); RETURN id; END $$;
+        """);
+
+    public ValueTask DisposeAsync() => Cluster.DisposeAsync();
+}

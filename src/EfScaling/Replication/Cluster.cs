@@ -142,12 +142,12 @@ internal sealed class Cluster
     }
 
     // What makes two connection strings lead to the same data, whatever their other settings.
-    private sealed record Database(string? Host, int Port, string? Name, string? User)
+    private sealed record Database(string Endpoints, string? Name, string? User)
     {
         public static Database Of(string connectionString)
         {
             var parsed = new NpgsqlConnectionStringBuilder(connectionString);
-            return new Database(parsed.Host, parsed.Port, parsed.Database, parsed.Username);
+            return new Database(string.Join(',', NodeEndpoint.Parse(parsed)), parsed.Database, parsed.Username);
         }
     }
 }

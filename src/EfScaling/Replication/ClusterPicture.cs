@@ -21,6 +21,8 @@ internal sealed class ClusterPicture
     private readonly bool _firstNodeIsReference;
     private volatile ClusterSnapshot _current;
     private ulong? _systemId;
+    private ServerIdentity? _clockIdentity;
+    private uint _highestTimeline;
 
     /// <param name="nodes">The nodes, in the order of their ordinals.</param>
     /// <param name="firstNodeIsReference">
@@ -45,10 +47,14 @@ internal sealed class ClusterPicture
         lock (_lock)
         {
             var before = _current.Nodes[node.Ordinal];
-            var primaryBefore = _current.Primary;
             if (_systemId is null && (_firstNodeIsReference ? node.Ordinal == 0 : sample.Role == NodeRole.Primary))
             {
                 _systemId = sample.Identity.SystemId;
+            }
+
+            if (sample.Role == NodeRole.Primary && sample.Identity.SystemId == _systemId)
+            {
+                _highestTimeline = Math.Max(_highestTimeline, sample.Identity.Timeline);
             }
 
             Publish(before with { Sample = sample, ProbeError = null });
@@ -56,9 +62,11 @@ internal sealed class ClusterPicture
             var primary = _current.Primary;
             if (primary?.Node == node)
             {
-                if (primaryBefore?.Sample?.Identity != sample.Identity)
+                // Positions of two histories do not compare.
+                if (_clockIdentity != sample.Identity)
                 {
                     _lsnClock.Clear();
+                    _clockIdentity = sample.Identity;
                 }
 
                 _lsnClock.Record(sample.SentAt, sample.Position);
@@ -128,10 +136,12 @@ internal sealed class ClusterPicture
         }
 
         var now = Moment.Now(_clock);
-        var placed = state with { VisibleThrough = _lsnClock.VisibleThrough(sample.Position) };
+        var placed = state with { VisibleThrough = sample.Identity == _clockIdentity ? _lsnClock.VisibleThrough(sample.Position) : Moment.Never };
         placed = Settle(placed, placed.VisibleThrough.Until(now, _clock), countProbe);
 
-        var serves = _gate.JudgeNode(placed, _current.Primary, now) == Freshness.Fresh;
+        var serves = _gate.JudgeNode(placed, _current.Primary, now) == Freshness.Fresh
+            && !placed.IsRecovering
+            && placed.VisibleThrough.Until(now, _clock) <= _options.MaxStaleness;
         return (serves, placed.ServingSince == Moment.Never) switch
         {
             (true, true) => placed with { ServingSince = now },
@@ -165,7 +175,7 @@ internal sealed class ClusterPicture
         _current = new ClusterSnapshot(nodes, PrimaryAmong(nodes));
     }
 
-    // The highest timeline is the newest history; a former primary that comes back has a lower one. A primary that stopped answering stays the
+    // The highest timeline ever seen is the newest history; a former primary that comes back has a lower one. A primary that stopped answering stays the
     // reference for the timeline until another one is seen.
     private NodeState? PrimaryAmong(NodeState[] nodes)
     {
@@ -174,7 +184,8 @@ internal sealed class ClusterPicture
         {
             if (state.Sample is { Role: NodeRole.Primary } sample
                 && sample.Identity.SystemId == _systemId
-                && (primary is null || sample.Identity.Timeline > primary.Sample!.Identity.Timeline))
+                && sample.Identity.Timeline == _highestTimeline
+                && primary is null)
             {
                 primary = state;
             }

@@ -30,8 +30,12 @@ internal sealed class FallbackBudget(int readsPerSecond, TimeProvider clock)
 
         lock (_lock)
         {
-            _tokens = Math.Min(readsPerSecond, _tokens + (_refilledAt.Until(now, clock).TotalSeconds * readsPerSecond));
-            _refilledAt = Moment.Later(_refilledAt, now);
+            // Callers read the clock before they get here, and so not always in order.
+            if (now > _refilledAt)
+            {
+                _tokens = Math.Min(readsPerSecond, _tokens + (_refilledAt.Until(now, clock).TotalSeconds * readsPerSecond));
+                _refilledAt = now;
+            }
 
             // Below zero the bucket is a queue: each waiting read has already taken its token.
             var missing = Math.Max(0, 1 - _tokens);

@@ -30,6 +30,12 @@ internal sealed class FreshnessGate(ReplicaOptions options, TimeProvider clock)
             return Freshness.TooStale;
         }
 
+        // A read that allows more than the limit a node exceeded has no part in its flapping around that limit.
+        if (state.IsRecovering && request.MaxStaleness <= options.MaxStaleness)
+        {
+            return Freshness.Recovering;
+        }
+
         return state.VisibleThrough >= request.FloorFor(state.Node.Ordinal) ? Freshness.Fresh : Freshness.BehindCaller;
     }
 
@@ -72,11 +78,6 @@ internal sealed class FreshnessGate(ReplicaOptions options, TimeProvider clock)
             return Freshness.WrongTimeline;
         }
 
-        if (state.Ban.IsActive && now < state.Ban.Until)
-        {
-            return Freshness.Banned;
-        }
-
-        return state.IsRecovering ? Freshness.Recovering : Freshness.Fresh;
+        return state.Ban.IsActive && (now < state.Ban.Until || state.Node.IsOnTrial) ? Freshness.Banned : Freshness.Fresh;
     }
 }

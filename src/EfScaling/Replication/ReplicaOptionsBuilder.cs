@@ -61,16 +61,21 @@ public sealed class ReplicaOptionsBuilder
 
     /// <summary>Sets the time between two probes of a node; staleness is known to this precision.</summary>
     /// <param name="interval">At least 10 milliseconds; 250 milliseconds by default.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The interval is shorter than 10 milliseconds.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The interval is shorter than 10 milliseconds or longer than 1,024 seconds.</exception>
     public ReplicaOptionsBuilder ProbeInterval(TimeSpan interval)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(interval, TimeSpan.FromMilliseconds(10));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(interval, LongestTime);
         return With(Options with { ProbeInterval = interval });
     }
 
-    /// <summary>Sets how long a probe may take before its node counts as unreachable; 1 second by default.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The time is not greater than zero.</exception>
-    public ReplicaOptionsBuilder ProbeTimeout(TimeSpan timeout) => With(Options with { ProbeTimeout = Positive(timeout) });
+    /// <summary>Sets how long a probe may take before its node counts as unreachable; 1 second by default, 1,024 at most.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not greater than zero, or longer than 1,024 seconds.</exception>
+    public ReplicaOptionsBuilder ProbeTimeout(TimeSpan timeout)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(timeout, LongestTime);
+        return With(Options with { ProbeTimeout = Positive(timeout) });
+    }
 
     /// <summary>Sets how long opening a connection to a replica, or waiting for a free one, may take before the read moves on.</summary>
     /// <param name="timeout">Whole seconds, at least one; 2 seconds by default. Does not apply to data sources of the application.</param>
@@ -112,6 +117,9 @@ public sealed class ReplicaOptionsBuilder
         return With(Options with { RampUp = time });
     }
 
+    // Npgsql takes no longer time-outs than 1,024 seconds.
+    private static TimeSpan LongestTime => TimeSpan.FromSeconds(1_024);
+
     private static TimeSpan Positive(TimeSpan value, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(value, TimeSpan.Zero, name);
@@ -122,6 +130,7 @@ public sealed class ReplicaOptionsBuilder
     private static TimeSpan WholeSeconds(TimeSpan value, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.FromSeconds(1), name);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(value, LongestTime, name);
         return value.Ticks % TimeSpan.TicksPerSecond == 0
             ? value
             : throw new ArgumentOutOfRangeException(name, value, "The time must be a whole number of seconds.");

@@ -89,12 +89,18 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
         {
             await DisposeAsync().ConfigureAwait(false);
             _connection = node.ProbeSource.CreateConnection();
-            await _connection.OpenAsync().ConfigureAwait(false);
             _command = new NpgsqlCommand(Sql, _connection) { CommandTimeout = 0 };
         }
 
+        // From here on without the fields: when the wait for this question is given up, they belong to the next.
+        var (command, connection) = (_command, _connection);
+        if (connection.State != ConnectionState.Open)
+        {
+            await connection.OpenAsync().ConfigureAwait(false);
+        }
+
         var sentAt = Moment.Now(clock);
-        var reader = await _command.ExecuteReaderAsync().ConfigureAwait(false);
+        var reader = await command.ExecuteReaderAsync().ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
             await reader.ReadAsync().ConfigureAwait(false);

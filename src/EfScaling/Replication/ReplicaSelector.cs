@@ -10,6 +10,9 @@ internal sealed class ReplicaSelector(ReplicaOptions options, FreshnessGate gate
     // Share of its weight that a node starts with when it (re)joins.
     private const double RampStart = 0.1;
 
+    // As a power of two: about a tenth of a millisecond. Less is not told apart, and a node whose latency is not known yet is taken for as fast.
+    private const int FastestLatency = -13;
+
     // An old latency says little, and a node that gets no reads makes no new ones: what is known halves in this time, so that every node is tried again.
     private static readonly TimeSpan _latencyHalfLife = TimeSpan.FromSeconds(5);
 
@@ -98,11 +101,11 @@ internal sealed class ReplicaSelector(ReplicaOptions options, FreshnessGate gate
     {
         if (node.LatencySeconds == 0)
         {
-            return 0;
+            return Math.ScaleB(1, FastestLatency);
         }
 
         var halvings = (int)(clock.GetElapsedTime(node.LatencyAt, now.Timestamp) / _latencyHalfLife);
-        return Math.ScaleB(1, Math.ILogB(node.LatencySeconds) - halvings);
+        return Math.ScaleB(1, Math.Max(FastestLatency, Math.ILogB(node.LatencySeconds) - halvings));
     }
 
     private double Ramp(NodeState state, Moment now)

@@ -31,9 +31,18 @@ internal sealed class XminConvention : IModelFinalizingConvention
         && !WriteProtection.IsInTableOfOwner(entityType)
         && entityType.GetDerivedTypesInclusive().Any(t => t.GetTableName() is not null)
         && !entityType.GetDerivedTypesInclusive().SelectMany(t => t.GetDeclaredProperties()).Any(p => p.IsConcurrencyToken)
-        && entityType.GetDerivedTypesInclusive().All(WriteProtection.HasOneRow)
+        && entityType.GetDerivedTypesInclusive().All(t => WriteProtection.HasOneRow(t) && HasTableOnly(t))
         && entityType.FindProperty(WriteProtection.TokenName) is null
         && !SharesTableWithToken(entityType);
+
+    // What reads or writes such an entity besides its table does not have the column.
+    private static bool HasTableOnly(IConventionEntityType entityType) =>
+        entityType.GetViewName() is null
+        && entityType.GetFunctionName() is null
+        && entityType.GetSqlQuery() is null
+        && entityType.GetInsertStoredProcedure() is null
+        && entityType.GetUpdateStoredProcedure() is null
+        && entityType.GetDeleteStoredProcedure() is null;
 
     // Of several entity types in one table (table splitting) one token is enough: EF's own convention gives the others a shadow of it.
     private static bool SharesTableWithToken(IConventionEntityType entityType) =>

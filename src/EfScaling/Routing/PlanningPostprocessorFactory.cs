@@ -21,15 +21,17 @@ internal sealed class PlanningPostprocessorFactory(
         QueryTranslationPostprocessor inner,
         TrackedReads trackedReads) : QueryTranslationPostprocessor(dependencies, compilation)
     {
-        public override Expression Process(Expression query)
+        public override Expression Process(Expression expression)
         {
             var hints = QueryHints.TakeFrom(QueryCompilationContext.Tags);
-            var translated = inner.Process(query);
+            var translated = inner.Process(expression);
             if (translated is ShapedQueryExpression shaped)
             {
                 var isTracking = QueryCompilationContext.QueryTrackingBehavior == QueryTrackingBehavior.TrackAll;
-                var obstacle = new QueryClassifier(QueryCompilationContext.Model).Classify(shaped, isTracking, trackedReads);
+                var (query, hasRawEntities) = RawSqlTokens.Replace(shaped);
+                var obstacle = new QueryClassifier(QueryCompilationContext.Model).Classify(query, isTracking, trackedReads, hasRawEntities, hints.Target == ReadTarget.Replica);
                 QueryCompilationContext.AddTag(new QueryPlan(obstacle, hints).ToTag());
+                return query;
             }
 
             return translated;

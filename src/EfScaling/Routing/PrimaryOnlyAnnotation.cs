@@ -9,5 +9,5 @@ internal static class PrimaryOnlyAnnotation
     public const string Name = "EfScaling:PrimaryOnly";
 
     /// <summary>Returns whether the entity type or one of its base types carries the mark.</summary>
-    public static bool IsSet(IReadOnlyEntityType entityType) => entityType.GetRootType()[Name] is true || entityType[Name] is true;
+    public static bool IsSet(IReadOnlyEntityType entityType) => entityType.GetAllBaseTypesInclusive().Any(t => t[Name] is true);
 }

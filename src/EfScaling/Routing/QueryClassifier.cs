@@ -17,12 +17,19 @@ internal sealed class QueryClassifier(IModel model) : ExpressionVisitor
     /// <param name="query">The select and the shaper that makes objects of its rows.</param>
     /// <param name="isTracking">Whether the change tracker keeps the entities of the result.</param>
     /// <param name="trackedReads">The rule for queries with tracking.</param>
+    /// <param name="hasRawEntities">Whether entities come from application SQL, which does not tell their tokens.</param>
+    /// <param name="isVouchedFor">Whether the application says that its SQL and functions only read.</param>
     /// <returns>Why the query must stay on the primary, or <see langword="null"/>.</returns>
-    public RoutingReason? Classify(ShapedQueryExpression query, bool isTracking, TrackedReads trackedReads)
+    public RoutingReason? Classify(ShapedQueryExpression query, bool isTracking, TrackedReads trackedReads, bool hasRawEntities, bool isVouchedFor)
     {
         _obstacle = null;
         Visit(query.QueryExpression);
-        return _obstacle ?? (isTracking ? TrackingObstacle(query.ShaperExpression, trackedReads) : null);
+        if (isVouchedFor && _obstacle is (RoutingReason.RawSql or RoutingReason.UnknownFunction))
+        {
+            _obstacle = null;
+        }
+
+        return _obstacle ?? (isTracking ? TrackingObstacle(query.ShaperExpression, trackedReads, hasRawEntities) : null);
     }
 
     /// <inheritdoc />
@@ -51,7 +58,7 @@ internal sealed class QueryClassifier(IModel model) : ExpressionVisitor
         return base.VisitExtension(node);
     }
 
-    private static RoutingReason? TrackingObstacle(Expression shaper, TrackedReads trackedReads)
+    private static RoutingReason? TrackingObstacle(Expression shaper, TrackedReads trackedReads, bool hasRawEntities)
     {
         if (trackedReads == TrackedReads.ReplicaUnprotected)
         {
@@ -67,7 +74,7 @@ internal sealed class QueryClassifier(IModel model) : ExpressionVisitor
 
         return trackedReads == TrackedReads.Primary
             ? RoutingReason.TrackedRead
-            : tracked.EntityTypes.All(WriteProtection.Covers) ? null : RoutingReason.TrackedWithoutToken;
+            : !hasRawEntities && tracked.EntityTypes.All(WriteProtection.Covers) ? null : RoutingReason.TrackedWithoutToken;
     }
 
     private static bool LacksOnReplicas(ITableBase table) =>
@@ -77,8 +84,10 @@ internal sealed class QueryClassifier(IModel model) : ExpressionVisitor
     private bool IsKnownToRead(string name, string? schema, bool isBuiltIn)
     {
         // A built-in function is called without a schema, while its mapping reports the model's default schema.
-        if (model.GetDbFunctions().Any(f => f.Name == name && (f.IsBuiltIn ? isBuiltIn : f.Schema == schema) && StableFunctionAnnotation.IsSet(f)))
+        var mapped = model.GetDbFunctions().Where(f => f.Name == name && (f.IsBuiltIn ? isBuiltIn : f.Schema == schema)).ToList();
+        if (mapped.Count > 0 && mapped.All(StableFunctionAnnotation.IsSet))
         {
+            // All overloads: the tree does not say which of them it calls.
             return true;
         }
 

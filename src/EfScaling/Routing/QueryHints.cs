@@ -29,8 +29,12 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
         var hints = default(QueryHints);
         foreach (var tag in tags.Where(t => t.StartsWith(Prefix, StringComparison.Ordinal)).ToList())
         {
-            tags.Remove(tag);
-            hints = hints.With(tag);
+            // A tag of the application that only looks like ours stays where it is.
+            if (hints.With(tag) is { } more)
+            {
+                tags.Remove(tag);
+                hints = more;
+            }
         }
 
         return hints;
@@ -40,6 +44,11 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
     // down keeps the promise.
     private static TimeSpan RoundDown(TimeSpan limit)
     {
+        if (limit == TimeSpan.MaxValue)
+        {
+            return limit;
+        }
+
         var unit = 1L;
         while (limit.Ticks / unit >= 100)
         {
@@ -49,12 +58,13 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
         return TimeSpan.FromTicks(limit.Ticks / unit * unit);
     }
 
-    private QueryHints With(string tag) => tag switch
+    private QueryHints? With(string tag) => tag switch
     {
         PrimaryTag => this with { Target = ReadTarget.Primary },
         ReplicaTag => this with { Target = Target == ReadTarget.Primary ? ReadTarget.Primary : ReadTarget.Replica },
-        _ when tag.StartsWith(StalenessPrefix, StringComparison.Ordinal) => With(TimeSpan.FromTicks(long.Parse(tag.AsSpan(StalenessPrefix.Length), CultureInfo.InvariantCulture))),
-        _ => this,
+        _ when tag.StartsWith(StalenessPrefix, StringComparison.Ordinal)
+            && long.TryParse(tag.AsSpan(StalenessPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var ticks) => With(TimeSpan.FromTicks(ticks)),
+        _ => null,
     };
 
     private QueryHints With(TimeSpan limit) => this with { MaxStaleness = MaxStaleness < limit ? MaxStaleness : limit };

@@ -38,7 +38,7 @@ internal sealed class QueryOperatorInterceptor : IQueryExpressionInterceptor
             argument is ConstantExpression { Value: TimeSpan limit }
                 ? limit
                 : throw new InvalidOperationException(
-                    "WithMaxStaleness in a compiled query was given a value that is only known at execution. "
-                    + "Give it a constant there, or open a scope with context.Database.UseMaxStaleness(...) around the call.");
+                    "WithMaxStaleness inside a compiled query or a lambda was given a value that is only known at execution. "
+                    + "Give it a constant there, call it on the query itself, or open a scope with context.Database.UseMaxStaleness(...) around the call.");
     }
 }

@@ -7,22 +7,23 @@ namespace EfScaling.Routing;
 /// <param name="Hints">What the query asks for.</param>
 internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints)
 {
-    private const string TagPrefix = "EfScaling.Plan ";
+    // Not to be guessed: a tag that an application makes from its users' input must not be taken for a plan.
+    private static readonly string _tagPrefix = $"EfScaling.Plan {Guid.NewGuid():N} ";
 
     /// <summary>
     /// Writes the plan as a tag. Of all that translation can attach to a query only the tags survive to the SQL generator, which needs the plan to
     /// hand it to the command: annotations of a SelectExpression cannot be set (EF throws), and its instance is replaced.
     /// </summary>
     public string ToTag() =>
-        string.Create(CultureInfo.InvariantCulture, $"{TagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1}");
+        string.Create(CultureInfo.InvariantCulture, $"{_tagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1}");
 
     /// <summary>Returns the tag that carries the plan, or <see langword="null"/>.</summary>
-    public static string? FindTag(ISet<string> tags) => tags.FirstOrDefault(t => t.StartsWith(TagPrefix, StringComparison.Ordinal));
+    public static string? FindTag(ISet<string> tags) => tags.FirstOrDefault(t => t.StartsWith(_tagPrefix, StringComparison.Ordinal));
 
     /// <summary>Reads what <see cref="ToTag"/> has written.</summary>
     public static QueryPlan FromTag(string tag)
     {
-        var fields = tag[TagPrefix.Length..].Split(' ');
+        var fields = tag[_tagPrefix.Length..].Split(' ');
         var obstacle = int.Parse(fields[0], CultureInfo.InvariantCulture);
         var staleness = long.Parse(fields[2], CultureInfo.InvariantCulture);
         return new QueryPlan(
@@ -32,12 +33,5 @@ internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints)
 
     /// <summary>Decides from the plan alone whether the query stays on the primary.</summary>
     /// <returns>The reason to stay, or <see langword="null"/>.</returns>
-    public RoutingReason? StaysOnPrimary() => Hints.Target switch
-    {
-        ReadTarget.Primary => RoutingReason.PrimaryRequested,
-
-        // The application vouches for what cannot be proven; what is known to fail or to be unsafe there stays.
-        ReadTarget.Replica when Obstacle is RoutingReason.RawSql or RoutingReason.UnknownFunction => null,
-        _ => Obstacle,
-    };
+    public RoutingReason? StaysOnPrimary() => Hints.Target == ReadTarget.Primary ? RoutingReason.PrimaryRequested : Obstacle;
 }

@@ -62,6 +62,9 @@ internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource 
         Volatile.Write(ref _latencyAt, timestamp);
     }
 
+    /// <summary>Gets whether a read is trying the node after its ban.</summary>
+    public bool IsOnTrial => Volatile.Read(ref _trialTaken) != 0;
+
     /// <summary>Claims the single read that may try a node whose ban has run out.</summary>
     /// <returns><see langword="false"/> while another read is trying it.</returns>
     public bool TryTakeTrial() => Interlocked.CompareExchange(ref _trialTaken, 1, 0) == 0;

@@ -3,7 +3,7 @@ using Npgsql;
 namespace EfScaling.Topology;
 
 /// <summary>Where a server listens. It names the node in every log, metric and message, and carries no secret.</summary>
-/// <param name="Host">Host name, address or socket folder, lower-case.</param>
+/// <param name="Host">Host name or address in lower case, or socket folder as it is.</param>
 /// <param name="Port">TCP port.</param>
 internal readonly record struct NodeEndpoint(string Host, int Port)
 {
@@ -19,7 +19,10 @@ internal readonly record struct NodeEndpoint(string Host, int Port)
         }
 
         var defaultPort = connectionString.Port == 0 ? DefaultPort : connectionString.Port;
-        return [.. connectionString.Host.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(h => ParseHost(h, defaultPort))];
+        var hosts = connectionString.Host.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return hosts.Length > 0
+            ? [.. hosts.Select(h => ParseHost(h, defaultPort))]
+            : throw new ArgumentException($"The connection string of a node has the host '{connectionString.Host}', which names no server.", nameof(connectionString));
     }
 
     /// <inheritdoc />
@@ -27,9 +30,14 @@ internal readonly record struct NodeEndpoint(string Host, int Port)
 
     private static NodeEndpoint ParseHost(string host, int defaultPort)
     {
-        // A colon inside brackets or more than one colon belongs to an IPv6 address, a leading slash to a socket folder.
+        if (host.StartsWith('/') || host.StartsWith('@'))
+        {
+            return new NodeEndpoint(host, defaultPort);
+        }
+
+        // A colon inside brackets or more than one colon belongs to an IPv6 address.
         var colon = host.LastIndexOf(':');
-        var hasPort = colon > 0 && !host.StartsWith('/') && (host[colon - 1] == ']' || host.IndexOf(':', StringComparison.Ordinal) == colon);
+        var hasPort = colon > 0 && (host[colon - 1] == ']' || host.IndexOf(':', StringComparison.Ordinal) == colon);
         if (!hasPort)
         {
             return new NodeEndpoint(host.ToLowerInvariant(), defaultPort);

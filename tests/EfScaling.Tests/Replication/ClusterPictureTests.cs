@@ -28,7 +28,7 @@ public sealed class ClusterPictureTests
         var after = cluster.AnswerAsReplica(1, 100);
 
         Assert.Equal(sentAt, after.VisibleThrough);
-        Assert.Equal(Freshness.Fresh, cluster.Judge(1));
+        Assert.Equal(Freshness.Fresh, cluster.Standing(1));
     }
 
     [Fact]
@@ -63,12 +63,12 @@ public sealed class ClusterPictureTests
         cluster.AnswerAsPrimary(0, 100);
         cluster.Picture.ReportUnreachable(cluster.Nodes[0], "Connection refused");
         cluster.AnswerAsReplica(1, 100);
-        Assert.Equal(Freshness.Fresh, cluster.Judge(1));
+        Assert.Equal(Freshness.Fresh, cluster.Standing(1));
 
         cluster.Clock.Advance(5.1.Seconds());
         cluster.AnswerAsReplica(1, 100);
 
-        Assert.NotEqual(Freshness.Fresh, cluster.Judge(1));
+        Assert.NotEqual(Freshness.Fresh, cluster.Standing(1));
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class ClusterPictureTests
         var cluster = Serving();
         LetReplayPause(cluster, 5.Seconds());
 
-        Assert.Equal(Freshness.Fresh, cluster.Judge(1));
+        Assert.Equal(Freshness.Fresh, cluster.Standing(1));
         Assert.False(cluster.State(1).IsRecovering);
     }
 

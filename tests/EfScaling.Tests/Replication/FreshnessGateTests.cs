@@ -33,9 +33,9 @@ public sealed class FreshnessGateTests
     [InlineData(nameof(Freshness.NotAReplica), nameof(Freshness.WrongCluster))]
     [InlineData(nameof(Freshness.WrongCluster), nameof(Freshness.WrongTimeline))]
     [InlineData(nameof(Freshness.WrongTimeline), nameof(Freshness.Banned))]
-    [InlineData(nameof(Freshness.Banned), nameof(Freshness.Recovering))]
-    [InlineData(nameof(Freshness.Recovering), nameof(Freshness.TooStale))]
-    [InlineData(nameof(Freshness.TooStale), nameof(Freshness.BehindCaller))]
+    [InlineData(nameof(Freshness.Banned), nameof(Freshness.TooStale))]
+    [InlineData(nameof(Freshness.TooStale), nameof(Freshness.Recovering))]
+    [InlineData(nameof(Freshness.Recovering), nameof(Freshness.BehindCaller))]
     public void Gives_the_first_of_two_reasons(string first, string second)
     {
         var healthy = Healthy();

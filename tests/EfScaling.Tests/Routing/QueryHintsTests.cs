@@ -47,7 +47,7 @@ public sealed class QueryHintsTests
     [InlineData(999L, 990L)]
     [InlineData(50_000_000L, 50_000_000L)] // five seconds
     [InlineData(12_345_678L, 12_000_000L)]
-    [InlineData(long.MaxValue, 9_200_000_000_000_000_000L)]
+    [InlineData(long.MaxValue, long.MaxValue)] // any age
     public void A_limit_is_rounded_down_to_two_significant_digits(long ticks, long rounded)
     {
         var hints = QueryHints.TakeFrom(new HashSet<string> { QueryHints.StalenessTag(TimeSpan.FromTicks(ticks)) });

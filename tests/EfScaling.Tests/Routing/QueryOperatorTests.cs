@@ -95,7 +95,8 @@ public sealed class QueryOperatorTests
     {
         using var context = ShopContext.Create();
 
-        Assert.Equal(Reasons.MayLeave, Reasons.Of(context.Orders.FromSql($"SELECT * FROM \"Orders\"").AsReplica()));
+        Assert.Equal(Reasons.MayLeave, Reasons.Of(context.Orders.FromSql($"SELECT * FROM \"Orders\"").AsNoTracking().AsReplica()));
+        Assert.Equal(nameof(RoutingReason.TrackedWithoutToken), Reasons.Of(context.Orders.FromSql($"SELECT * FROM \"Orders\"").AsReplica()));
         Assert.Equal(Reasons.MayLeave, Reasons.Of(context.Orders.Where(o => ShopContext.Score(o.Id) > 1).AsReplica()));
     }
 

@@ -38,8 +38,6 @@ public sealed class QueryPlanTests
     [InlineData(nameof(ReadTarget.Primary), null, nameof(RoutingReason.PrimaryRequested))]
     [InlineData(nameof(ReadTarget.Primary), nameof(RoutingReason.RawSql), nameof(RoutingReason.PrimaryRequested))]
     [InlineData(nameof(ReadTarget.Replica), null, null)]
-    [InlineData(nameof(ReadTarget.Replica), nameof(RoutingReason.RawSql), null)] // the application vouches for it
-    [InlineData(nameof(ReadTarget.Replica), nameof(RoutingReason.UnknownFunction), null)]
     [InlineData(nameof(ReadTarget.Replica), nameof(RoutingReason.PrimaryOnlyTable), nameof(RoutingReason.PrimaryOnlyTable))]
     [InlineData(nameof(ReadTarget.Replica), nameof(RoutingReason.TrackedRead), nameof(RoutingReason.TrackedRead))]
     [InlineData(nameof(ReadTarget.Replica), nameof(RoutingReason.TrackedWithoutToken), nameof(RoutingReason.TrackedWithoutToken))]

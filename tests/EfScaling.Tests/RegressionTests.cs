@@ -28,7 +28,7 @@ public sealed class RegressionTests
     [Fact]
     public void A_clock_holds_positions_of_one_history_only()
     {
-        var c = new ScriptedCluster(4);
+        var c = new ScriptedCluster(4, firstNodeIsReference: false);
         c.AnswerAsPrimary(0, 100, timeline: 1);
         c.AnswerAsReplica(3, 100, timeline: 1);
         c.Clock.Advance(1.Seconds());

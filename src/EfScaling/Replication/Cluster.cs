@@ -17,10 +17,12 @@ internal sealed class Cluster
     private readonly FreshnessGate _gate;
     private readonly ReplicaSelector _selector;
     private readonly ClusterMonitor _monitor;
+    private readonly Database _ownDatabase;
     private volatile string[] _ownConnectionStrings = [];
 
     /// <param name="nodes">The nodes; the first is the one the context writes to, unless the context's own connection lists several hosts.</param>
     /// <param name="firstNodeIsReference">Whether the first node says which cluster this is.</param>
+    /// <param name="ownConnectionString">What leads to the database that the context writes to.</param>
     /// <param name="primarySource">Source of connections to the present primary when the context's own connection lists several hosts.</param>
     /// <param name="nodeOptions">What connections to nodes are built with.</param>
     /// <param name="options">The settings.</param>
@@ -30,6 +32,7 @@ internal sealed class Cluster
     public Cluster(
         IReadOnlyList<Node> nodes,
         bool firstNodeIsReference,
+        string ownConnectionString,
         NpgsqlDataSource? primarySource,
         NodeOptions nodeOptions,
         ReplicaOptions options,
@@ -38,6 +41,7 @@ internal sealed class Cluster
         ILogger logger)
     {
         (Nodes, PrimarySource, NodeOptions, Options, Clock, Logger) = (nodes, primarySource, nodeOptions, options, clock, logger);
+        _ownDatabase = Database.Of(ownConnectionString);
         PrimaryName = firstNodeIsReference ? nodes[0].Name : null;
         _gate = new FreshnessGate(options, clock);
         _selector = new ReplicaSelector(options, _gate, clock, random);
@@ -88,13 +92,20 @@ internal sealed class Cluster
             }
         }
 
-        var isOwn = Database.Of(connectionString) == Database.Of((PrimarySource ?? Nodes[0].DataSource).ConnectionString);
+        var isOwn = Database.Of(connectionString) == _ownDatabase;
         if (isOwn && _ownConnectionStrings.Length < MaxOwnConnectionStrings)
         {
             _ownConnectionStrings = [.. _ownConnectionStrings, connectionString];
         }
 
         return isOwn;
+    }
+
+    /// <summary>Judges one node for a read.</summary>
+    public Freshness Judge(Node node, in ReadRequest request, Moment now)
+    {
+        var snapshot = Picture.Current;
+        return _gate.Judge(snapshot.Nodes[node.Ordinal], snapshot.Primary, request, now);
     }
 
     /// <summary>Searches a replica for a read, from the newest snapshot.</summary>
@@ -142,12 +153,12 @@ internal sealed class Cluster
     }
 
     // What makes two connection strings lead to the same data, whatever their other settings.
-    private sealed record Database(string Endpoints, string? Name, string? User)
+    private sealed record Database(string Endpoints, string? Name, string? User, string? SearchPath, string? Options)
     {
         public static Database Of(string connectionString)
         {
             var parsed = new NpgsqlConnectionStringBuilder(connectionString);
-            return new Database(string.Join(',', NodeEndpoint.Parse(parsed)), parsed.Database, parsed.Username);
+            return new Database(string.Join(',', NodeEndpoint.Parse(parsed)), parsed.Database, parsed.Username, parsed.SearchPath, parsed.Options);
         }
     }
 }

@@ -34,6 +34,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
         return new Cluster(
             nodes,
             firstNodeIsReference: !options.Replicas.IsEmpty && primary.Endpoints.Count == 1,
+            primary.DataSource?.ConnectionString ?? sources.Get(provider, WithoutHostChoice(new NpgsqlConnectionStringBuilder(primary.ConnectionString))).ConnectionString,
             PrimarySource(provider, primary),
             new NodeOptions(provider.WithConnectionString(null)),
             options,
@@ -125,10 +126,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
     {
         var maxConnections = Sets(connectionString, "Maximum Pool Size") ? connectionString.MaxPoolSize : options.MaxConnections;
 
-        // Options that only mean something for several hosts are refused by a data source of one host.
-        connectionString.Remove("Target Session Attributes");
-        connectionString.Remove("Load Balance Hosts");
-        connectionString.Enlist = false;
+        WithoutHostChoice(connectionString).Enlist = false;
         connectionString.Options = string.IsNullOrEmpty(connectionString.Options) ? ReadOnlySessions : $"{connectionString.Options} {ReadOnlySessions}";
 
         var forReads = new NpgsqlConnectionStringBuilder(connectionString.ConnectionString)
@@ -154,6 +152,14 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
             sources.Get(provider, forReads),
             sources.Get(provider, forProbes),
             new NodeTraits(region, weight, maxConnections, SessionsAreReadOnly: true));
+    }
+
+    // Data sources refuse to be told which of several hosts to take: they are asked for it instead.
+    private static NpgsqlConnectionStringBuilder WithoutHostChoice(NpgsqlConnectionStringBuilder connectionString)
+    {
+        connectionString.Remove("Target Session Attributes");
+        connectionString.Remove("Load Balance Hosts");
+        return connectionString;
     }
 
     // The builder of Npgsql says of every keyword it knows that it contains it; its text has only those that were set, under their canonical names.
@@ -186,8 +192,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
             return (primary.DataSource as NpgsqlMultiHostDataSource)?.WithTargetSession(TargetSessionAttributes.Primary);
         }
 
-        var connectionString = new NpgsqlConnectionStringBuilder(primary.ConnectionString);
-        connectionString.Remove("Target Session Attributes");
+        var connectionString = WithoutHostChoice(new NpgsqlConnectionStringBuilder(primary.ConnectionString));
         return ((NpgsqlMultiHostDataSource)sources.Get(provider, connectionString)).WithTargetSession(TargetSessionAttributes.Primary);
     }
 

@@ -44,11 +44,11 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
     private async Task RunAsync()
     {
         var names = string.Join(", ", nodes);
-        logger.MonitorStarted(names, options.ProbeInterval.TotalSeconds);
         var probes = nodes.Select(n => new ReplicaProbe(n, clock)).ToArray();
         using var pause = new CancellationTokenSource();
         try
         {
+            logger.MonitorStarted(names, options.ProbeInterval.TotalSeconds);
             while (new Moment(Volatile.Read(ref _lastUse)).Until(Moment.Now(clock), clock) < _pauseAfter)
             {
                 await ProbeRoundAsync(probes, pause.Token).ConfigureAwait(false);
@@ -58,17 +58,24 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
         }
         finally
         {
-            await pause.CancelAsync().ConfigureAwait(false);
-            await Task.WhenAll(_underWay).ConfigureAwait(false);
-            foreach (var probe in probes)
+            // Whatever went wrong, a logger that throws not excepted: the next read must be able to start the monitor again.
+            try
             {
-                await probe.DisposeAsync().ConfigureAwait(false);
-            }
+                await pause.CancelAsync().ConfigureAwait(false);
+                await Task.WhenAll(_underWay).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                foreach (var probe in probes)
+                {
+                    await probe.DisposeAsync().ConfigureAwait(false);
+                }
 
-            picture.Forget();
-            Array.Clear(_isServing);
-            logger.MonitorPaused(names);
-            Volatile.Write(ref _isRunning, 0);
+                logger.MonitorPaused(names);
+            }
+            finally
+            {
+                picture.Forget();
+                Array.Clear(_isServing);
+                Volatile.Write(ref _isRunning, 0);
+            }
         }
 
         // A read that came while the monitor wound down found it running.
@@ -158,7 +165,7 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
     {
         var node = state.Node;
         var standing = gate.JudgeNode(state, snapshot.Primary, Moment.Now(clock));
-        var serves = standing == Freshness.Fresh;
+        var serves = state.ServingSince != Moment.Never;
         if (serves != _isServing[node.Ordinal])
         {
             _isServing[node.Ordinal] = serves;
@@ -168,7 +175,7 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
             }
             else
             {
-                logger.NodeDoesNotServe(node.Name, standing.ToString());
+                logger.NodeDoesNotServe(node.Name, (standing == Freshness.Fresh ? Freshness.TooStale : standing).ToString());
             }
         }
 

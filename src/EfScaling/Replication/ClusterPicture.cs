@@ -47,8 +47,10 @@ internal sealed class ClusterPicture
         lock (_lock)
         {
             var before = _current.Nodes[node.Ordinal];
-            if (_systemId is null && (_firstNodeIsReference ? node.Ordinal == 0 : sample.Role == NodeRole.Primary))
+            if (_firstNodeIsReference ? node.Ordinal == 0 : _systemId is null && sample.Role == NodeRole.Primary)
             {
+                // A cluster that was made anew has another identifier, and its histories start again.
+                _highestTimeline = _systemId == sample.Identity.SystemId ? _highestTimeline : 0;
                 _systemId = sample.Identity.SystemId;
             }
 
@@ -179,6 +181,12 @@ internal sealed class ClusterPicture
     // reference for the timeline until another one is seen.
     private NodeState? PrimaryAmong(NodeState[] nodes)
     {
+        // Where the context writes is where its writes are, whatever other server calls itself the primary.
+        if (_firstNodeIsReference && nodes[0].Sample is { Role: NodeRole.Primary })
+        {
+            return nodes[0];
+        }
+
         NodeState? primary = null;
         foreach (var state in nodes)
         {

@@ -6,11 +6,12 @@ using System.Reflection;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
 
 namespace EfScaling.Replication;
 
-/// <summary>Finds the cluster that a context's options mean; options that mean the same servers and settings share one.</summary>
+/// <summary>Finds the cluster that a context's options mean; options that mean the same servers, settings and logger share one.</summary>
 /// <remarks>Thread-safe. Clusters live as long as EF's internal service provider, which owns this object.</remarks>
 internal sealed class ClusterRegistry(ClusterFactory factory)
 {
@@ -25,21 +26,37 @@ internal sealed class ClusterRegistry(ClusterFactory factory)
     public Cluster Get(DbContext context, NpgsqlOptionsExtension provider, string? connectionString, ReplicaOptions options)
     {
         // A data source registered with the application's services is found only by asking, and differs between applications.
-        var primary = provider.DataSource ?? connectionString ?? provider.Connection?.ConnectionString ?? (object?)ApplicationOf(context) ?? string.Empty;
-        var key = new Key(primary, provider.DataSourceBuilderAction?.Method, options);
+        var primary = provider.DataSource ?? connectionString ?? WithoutPassword(provider.Connection?.ConnectionString) ?? (object?)ApplicationOf(context) ?? string.Empty;
+        var loggerFactory = ContextOptionsOf(context).FindExtension<CoreOptionsExtension>()?.LoggerFactory;
+        var key = new Key(primary, provider.DataSourceBuilderAction?.Method, loggerFactory, options);
         return _clusters.TryGetValue(key, out var known) ? known.Value : Add(key, context, provider, connectionString, options);
     }
 
     private Cluster Add(Key key, DbContext context, NpgsqlOptionsExtension provider, string? connectionString, ReplicaOptions options)
     {
         var resolved = connectionString == provider.ConnectionString ? provider : (NpgsqlOptionsExtension)provider.WithConnectionString(connectionString);
-        return _clusters
-            .GetOrAdd(key, _ => new Lazy<Cluster>(() => factory.Create(resolved, options, ApplicationOf(context), context.GetService<ILoggerFactory>())))
-            .Value;
+        var cluster = _clusters.GetOrAdd(
+            key, _ => new Lazy<Cluster>(() => factory.Create(resolved, options, ApplicationOf(context), context.GetService<ILoggerFactory>())));
+        try
+        {
+            return cluster.Value;
+        }
+        catch
+        {
+            // A callback of the application that failed once may succeed the next time.
+            _clusters.TryRemove(KeyValuePair.Create(key, cluster));
+            throw;
+        }
     }
 
-    private static IServiceProvider? ApplicationOf(DbContext context) =>
-        context.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.ApplicationServiceProvider;
+    // A connection of the application loses the password from its string when it is first opened; it still leads to the same servers.
+    private static string? WithoutPassword(string? connectionString) =>
+        connectionString is null ? null : new NpgsqlConnectionStringBuilder(connectionString) { Password = null }.ConnectionString;
 
-    private readonly record struct Key(object Primary, MethodInfo? Configure, ReplicaOptions Options);
+    private static IDbContextOptions ContextOptionsOf(DbContext context) => context.GetService<IDbContextOptions>();
+
+    private static IServiceProvider? ApplicationOf(DbContext context) =>
+        ContextOptionsOf(context).FindExtension<CoreOptionsExtension>()?.ApplicationServiceProvider;
+
+    private readonly record struct Key(object Primary, MethodInfo? Configure, ILoggerFactory? LoggerFactory, ReplicaOptions Options);
 }

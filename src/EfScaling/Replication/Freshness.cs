@@ -6,8 +6,11 @@ internal enum Freshness
     /// <summary>The node has failed this very read already.</summary>
     AlreadyTried,
 
-    /// <summary>The node belongs to another cluster.</summary>
+    /// <summary>The node belongs to another cluster, or the connection leads to another database of it.</summary>
     WrongCluster,
+
+    /// <summary>The connection leads to another server than the probes: the address stands for several.</summary>
+    AnotherServer,
 
     /// <summary>The node follows another history of the cluster.</summary>
     WrongTimeline,

@@ -68,7 +68,7 @@ internal sealed class FreshnessGate(ReplicaOptions options, TimeProvider clock)
             return Freshness.PrimaryUnknown;
         }
 
-        if (sample.Identity.SystemId != reference.Identity.SystemId)
+        if (!sample.Identity.IsSameDatabaseAs(reference.Identity))
         {
             return Freshness.WrongCluster;
         }

@@ -5,6 +5,7 @@ using System.Transactions;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Topology;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
 
@@ -25,7 +26,6 @@ internal sealed class NodeConnection : RelationalConnection
 
     private readonly Cluster _cluster;
     private IReadOnlyDictionary<string, string>? _serverParameters;
-    private Moment _leasedAt;
     private bool _isTrial;
 
     public NodeConnection(RelationalConnectionDependencies dependencies, Node node, Cluster cluster)
@@ -37,6 +37,9 @@ internal sealed class NodeConnection : RelationalConnection
 
     /// <summary>Gets whether a read is under way.</summary>
     public bool IsLeased { get; private set; }
+
+    /// <summary>Gets when the read that is under way began.</summary>
+    public Moment LeasedAt { get; private set; }
 
     /// <summary>Gets whether the connection of the present read could be opened.</summary>
     public bool WasOpened { get; private set; }
@@ -62,7 +65,7 @@ internal sealed class NodeConnection : RelationalConnection
     public void Lease(Moment now, bool isTrial, int? commandTimeout)
     {
         CommandTimeout = commandTimeout;
-        (IsLeased, WasOpened, _isTrial, _leasedAt) = (true, false, isTrial, now);
+        (IsLeased, WasOpened, _isTrial, LeasedAt) = (true, false, isTrial, now);
         Node.Enter();
     }
 
@@ -70,7 +73,7 @@ internal sealed class NodeConnection : RelationalConnection
     public void Answered()
     {
         var now = Moment.Now(_cluster.Clock);
-        Node.RecordLatency(_leasedAt.Until(now, _cluster.Clock), now.Timestamp);
+        Node.RecordLatency(LeasedAt.Until(now, _cluster.Clock), now.Timestamp);
         if (_isTrial)
         {
             EndTrial();
@@ -86,6 +89,13 @@ internal sealed class NodeConnection : RelationalConnection
         {
             _cluster.Ban(Node, exception.GetBaseException().Message);
         }
+    }
+
+    /// <summary>Closes the connection whatever state a failed or abandoned read has left it in.</summary>
+    public void Abandon()
+    {
+        ((IResettableService)this).ResetState();
+        Release();
     }
 
     /// <summary>Ends the read if it is under way.</summary>
@@ -109,21 +119,46 @@ internal sealed class NodeConnection : RelationalConnection
     protected override DbConnection CreateDbConnection() => Node.DataSource.CreateConnection();
 
     /// <inheritdoc />
+    public override bool Close()
+    {
+        var wasClosed = base.Close();
+        ReleaseIfClosed();
+        return wasClosed;
+    }
+
+    /// <inheritdoc />
+    public override async Task<bool> CloseAsync()
+    {
+        var wasClosed = await base.CloseAsync().ConfigureAwait(false);
+        ReleaseIfClosed();
+        return wasClosed;
+    }
+
+    /// <inheritdoc />
     protected override void OpenDbConnection(bool errorsExpected)
     {
         base.OpenDbConnection(errorsExpected);
         var connection = (NpgsqlConnection)DbConnection;
-        if (NeedsCheck(connection))
+        try
         {
-            using var command = new NpgsqlCommand(ReplicaProbe.Sql, connection);
-            using var reader = command.ExecuteReader();
-            Judge(reader.Read() ? Sample(reader) : null);
-        }
+            if (NeedsCheck(connection))
+            {
+                using var command = new NpgsqlCommand(ReplicaProbe.Sql, connection);
+                using var reader = command.ExecuteReader();
+                Judge(reader.Read() ? Sample(reader) : null);
+            }
 
-        if (!Node.Traits.SessionsAreReadOnly)
+            if (!Node.Traits.SessionsAreReadOnly)
+            {
+                using var command = new NpgsqlCommand(ReadOnlySql, connection);
+                command.ExecuteNonQuery();
+            }
+        }
+        catch
         {
-            using var command = new NpgsqlCommand(ReadOnlySql, connection);
-            command.ExecuteNonQuery();
+            // Left open, it would serve the next read unchecked.
+            base.CloseDbConnection();
+            throw;
         }
 
         WasOpened = true;
@@ -135,7 +170,7 @@ internal sealed class NodeConnection : RelationalConnection
         var opening = base.OpenDbConnectionAsync(errorsExpected, cancellationToken);
         if (!opening.IsCompletedSuccessfully || !Node.Traits.SessionsAreReadOnly || NeedsCheck((NpgsqlConnection)DbConnection))
         {
-            return CheckAsync(opening, cancellationToken);
+            return OpenAndCheckAsync(opening, cancellationToken);
         }
 
         WasOpened = true;
@@ -145,17 +180,38 @@ internal sealed class NodeConnection : RelationalConnection
     /// <inheritdoc />
     protected override void CloseDbConnection()
     {
-        NoticePromotion();
-        base.CloseDbConnection();
-        Release();
+        try
+        {
+            NoticePromotion();
+            base.CloseDbConnection();
+        }
+        finally
+        {
+            Release();
+        }
     }
 
     /// <inheritdoc />
     protected override async Task CloseDbConnectionAsync()
     {
-        NoticePromotion();
-        await base.CloseDbConnectionAsync().ConfigureAwait(false);
-        Release();
+        try
+        {
+            NoticePromotion();
+            await base.CloseDbConnectionAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            Release();
+        }
+    }
+
+    // EF does not close a connection that broke, as it is closed already.
+    private void ReleaseIfClosed()
+    {
+        if (DbConnection.State == ConnectionState.Closed)
+        {
+            Release();
+        }
     }
 
     private bool NeedsCheck(NpgsqlConnection connection)
@@ -167,10 +223,25 @@ internal sealed class NodeConnection : RelationalConnection
     private static bool IsPromoted(IReadOnlyDictionary<string, string> parameters) =>
         parameters.TryGetValue("in_hot_standby", out var inHotStandby) && inHotStandby == "off";
 
-    private async Task CheckAsync(Task opening, CancellationToken cancellationToken)
+    private async Task OpenAndCheckAsync(Task opening, CancellationToken cancellationToken)
     {
         await opening.ConfigureAwait(false);
-        var connection = (NpgsqlConnection)DbConnection;
+        try
+        {
+            await CheckAsync((NpgsqlConnection)DbConnection, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            // Left open, it would serve the next read unchecked.
+            await base.CloseDbConnectionAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        WasOpened = true;
+    }
+
+    private async Task CheckAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
         if (NeedsCheck(connection))
         {
             var command = new NpgsqlCommand(ReplicaProbe.Sql, connection);
@@ -192,8 +263,6 @@ internal sealed class NodeConnection : RelationalConnection
                 await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
             }
         }
-
-        WasOpened = true;
     }
 
     private NodeSample Sample(NpgsqlDataReader reader)
@@ -204,14 +273,16 @@ internal sealed class NodeConnection : RelationalConnection
 
     private void Judge(NodeSample? sample)
     {
-        var expected = _cluster.Picture.Current.Primary?.Sample?.Identity;
+        var snapshot = _cluster.Picture.Current;
+        var expected = snapshot.Primary?.Sample?.Identity;
         var reason = sample switch
         {
             null => Freshness.NeverMeasured,
             { Role: not NodeRole.Replica } => Freshness.NotAReplica,
             _ when expected is null => Freshness.PrimaryUnknown,
-            _ when sample.Identity.SystemId != expected.Value.SystemId => Freshness.WrongCluster,
+            _ when !sample.Identity.IsSameDatabaseAs(expected.Value) => Freshness.WrongCluster,
             _ when sample.Identity.Timeline != expected.Value.Timeline => Freshness.WrongTimeline,
+            _ when sample.ServerStart != snapshot.Nodes[Node.Ordinal].Sample?.ServerStart => Freshness.AnotherServer,
             _ => Freshness.Fresh,
         };
         if (reason != Freshness.Fresh)

@@ -9,4 +9,8 @@ namespace EfScaling.Replication;
 /// <param name="Position">On a primary the normalised insert position, on a replica the replay position.</param>
 /// <param name="SentAt">When the probe was sent: what it says was true no earlier.</param>
 /// <param name="ReceivedAt">When the answer was there: what it says was true no later.</param>
-internal sealed record NodeSample(NodeRole Role, ServerIdentity Identity, WalPosition Position, Moment SentAt, Moment ReceivedAt);
+internal sealed record NodeSample(NodeRole Role, ServerIdentity Identity, WalPosition Position, Moment SentAt, Moment ReceivedAt)
+{
+    /// <summary>Gets when the server was started, in microseconds of its own clock: what tells it from every other server behind the same address.</summary>
+    public long ServerStart { get; init; }
+}

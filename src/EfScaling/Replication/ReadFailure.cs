@@ -1,6 +1,3 @@
-using System.Data.Common;
-using Npgsql;
-
 namespace EfScaling.Replication;
 
 /// <summary>Whose fault a failed read on a replica was, and so what happens next.</summary>
@@ -15,16 +12,18 @@ internal enum ReadFailure
     /// <summary>The node did not answer in time. That may be the query's fault; a node that hangs altogether is found out by its probes.</summary>
     TimedOut,
 
+    /// <summary>The server met an error inside that may be this query's doing or its own.</summary>
+    Troubled,
+
     /// <summary>The node has no connection to spare.</summary>
     Busy,
 
-    /// <summary>The node has not replayed the table, column, function or type yet: the primary has it.</summary>
+    /// <summary>The node has not replayed the table, column, function, type or grant yet: the primary has it.</summary>
     SchemaBehind,
 
-    /// <summary>The query writes after all; only the primary may run it.</summary>
+    /// <summary>The query writes, locks, or reads what standbys do not have; only the primary may run it.</summary>
     NeedsPrimary,
 
     /// <summary>The server is down, starting, unreachable, hanging, refusing the login, or not what it was taken for.</summary>
     Node,
 }
-

@@ -27,12 +27,15 @@ internal static class ReadFailureClassifier
         // Reads on a standby run in read committed or read-only repeatable read, which have no serialization failures of their own.
         PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected => ReadFailure.RecoveryConflict,
         PostgresErrorCodes.TooManyConnections => ReadFailure.Busy,
-        PostgresErrorCodes.ReadOnlySqlTransaction => ReadFailure.NeedsPrimary,
+        PostgresErrorCodes.ReadOnlySqlTransaction
+            or PostgresErrorCodes.FeatureNotSupported
+            or PostgresErrorCodes.ObjectNotInPrerequisiteState => ReadFailure.NeedsPrimary,
         PostgresErrorCodes.UndefinedTable
             or PostgresErrorCodes.UndefinedColumn
             or PostgresErrorCodes.UndefinedFunction
             or PostgresErrorCodes.UndefinedObject
-            or PostgresErrorCodes.InvalidSchemaName => ReadFailure.SchemaBehind,
+            or PostgresErrorCodes.InvalidSchemaName
+            or PostgresErrorCodes.InsufficientPrivilege => ReadFailure.SchemaBehind,
         PostgresErrorCodes.AdminShutdown
             or PostgresErrorCodes.CrashShutdown
             or PostgresErrorCodes.CannotConnectNow
@@ -40,13 +43,15 @@ internal static class ReadFailureClassifier
             or PostgresErrorCodes.InvalidCatalogName
             or PostgresErrorCodes.InvalidPassword
             or PostgresErrorCodes.InvalidAuthorizationSpecification
-            or PostgresErrorCodes.OutOfMemory
-            or PostgresErrorCodes.DiskFull => ReadFailure.Node,
+            or PostgresErrorCodes.DiskFull
+            or PostgresErrorCodes.DataCorrupted
+            or PostgresErrorCodes.IndexCorrupted => ReadFailure.Node,
 
-        // Connection exceptions, system errors (I/O and damaged files), internal errors.
-        _ when sqlState.StartsWith("08", StringComparison.Ordinal)
-            || sqlState.StartsWith("58", StringComparison.Ordinal)
-            || sqlState.StartsWith("XX", StringComparison.Ordinal) => ReadFailure.Node,
+        // What one query meets on one server may be the query's doing: the next node is asked, and this one keeps its standing.
+        PostgresErrorCodes.OutOfMemory or PostgresErrorCodes.InternalError => ReadFailure.Troubled,
+
+        // Connection exceptions and system errors.
+        _ when sqlState.StartsWith("08", StringComparison.Ordinal) || sqlState.StartsWith("58", StringComparison.Ordinal) => ReadFailure.Node,
         _ => ReadFailure.Query,
     };
 }

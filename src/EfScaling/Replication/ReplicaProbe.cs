@@ -22,10 +22,16 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
                     ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
                END,
                init.wal_block_size,
-               init.bytes_per_wal_segment
+               init.bytes_per_wal_segment,
+               (SELECT oid FROM pg_database WHERE datname = current_database()),
+               (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint
         FROM node, pg_control_system() AS system, pg_control_checkpoint() AS checkpoint, pg_control_recovery() AS recovery, pg_control_init() AS init
         """;
 
+    // Each holds a connection, perhaps one of the application's own data source.
+    private const int MaxLeftToThemselves = 2;
+
+    private int _leftToThemselves;
     private NpgsqlConnection? _connection;
     private NpgsqlCommand? _command;
 
@@ -36,6 +42,11 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
     /// <exception cref="NpgsqlException">The node could not be reached or refused.</exception>
     public async Task<NodeSample> AskAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
+        if (Volatile.Read(ref _leftToThemselves) >= MaxLeftToThemselves)
+        {
+            throw new TimeoutException("The node has not answered earlier questions yet.");
+        }
+
         var asking = AskAsync();
         try
         {
@@ -45,7 +56,7 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
         {
             // Cancelling would make Npgsql ask the server to stop, and wait for a server that hangs. The question is left to itself instead; its
             // connection goes when the answer or the network's verdict comes.
-            _ = CloseAfterAsync(asking, _command, _connection);
+            _ = LeaveAsync(asking, _command, _connection);
             (_command, _connection) = (null, null);
             throw exception is TimeoutException ? new TimeoutException($"The node did not answer within {timeout.TotalMilliseconds:0} ms.", exception) : exception;
         }
@@ -64,9 +75,16 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
     {
         var role = reader.GetBoolean(0) ? NodeRole.Replica : NodeRole.Primary;
         var position = reader.IsDBNull(1) ? WalPosition.None : new WalPosition((ulong)reader.GetFieldValue<NpgsqlTypes.NpgsqlLogSequenceNumber>(1));
-        var identity = new ServerIdentity((ulong)reader.GetInt64(2), (uint)reader.GetInt32(3));
+        var identity = new ServerIdentity((ulong)reader.GetInt64(2), (uint)reader.GetInt32(3), reader.GetFieldValue<uint>(6));
         var geometry = new WalGeometry((uint)reader.GetInt32(4), (uint)reader.GetInt32(5));
-        return new NodeSample(role, identity, role == NodeRole.Primary ? geometry.Normalize(position) : position, sentAt, receivedAt);
+        return new NodeSample(role, identity, role == NodeRole.Primary ? geometry.Normalize(position) : position, sentAt, receivedAt) { ServerStart = reader.GetInt64(7) };
+    }
+
+    private async Task LeaveAsync(Task asking, NpgsqlCommand? command, NpgsqlConnection? connection)
+    {
+        Interlocked.Increment(ref _leftToThemselves);
+        await CloseAfterAsync(asking, command, connection).ConfigureAwait(false);
+        Interlocked.Decrement(ref _leftToThemselves);
     }
 
     private static async Task CloseAfterAsync(Task asking, NpgsqlCommand? command, NpgsqlConnection? connection)

@@ -12,6 +12,19 @@ internal static class WriteProtection
     /// <summary>The system column, and the shadow property, that serves as a concurrency token.</summary>
     public const string TokenName = "xmin";
 
+    // The name EF gives to the copies of a table's token in the other entity types of the table (TableSharingConcurrencyTokenConvention).
+    private const string SharedTokenName = "_TableSharingConcurrencyTokenConvention_" + TokenName;
+
+    /// <summary>Returns whether the property is a token that was added by convention, or EF's copy of one in another entity of its table.</summary>
+    public static bool IsAddedToken(IReadOnlyProperty property) =>
+        property[TokenAnnotation] is true
+        || (property.Name == SharedTokenName
+            && property.DeclaringType is IReadOnlyEntityType entityType
+            && entityType.Model.GetEntityTypes().Any(
+                other => other.GetTableName() == entityType.GetTableName()
+                    && other.GetSchema() == entityType.GetSchema()
+                    && other.FindProperty(TokenName)?[TokenAnnotation] is true));
+
     /// <summary>Returns whether every change to an entity of this type checks a concurrency token.</summary>
     public static bool Covers(IReadOnlyEntityType entityType)
     {
@@ -22,8 +35,11 @@ internal static class WriteProtection
 
         // Without a table there is nothing to overwrite: views, queries, functions.
         return entityType.GetTableName() is null && !entityType.GetDerivedTypes().Any(d => d.GetTableName() is not null)
-            || (HasOneRow(entityType) && entityType.GetRootType().GetProperties().Any(p => p.IsConcurrencyToken));
+            || (HasOneRow(entityType) && entityType.GetRootType().GetProperties().Any(ChangesWithEveryUpdate));
     }
+
+    // A token that the application sets itself says nothing about changes that leave it alone.
+    private static bool ChangesWithEveryUpdate(IReadOnlyProperty property) => property.IsConcurrencyToken && (property.ValueGenerated & ValueGenerated.OnUpdate) != 0;
 
     /// <summary>Returns whether the entity type is stored in rows of its owner's table.</summary>
     public static bool IsInTableOfOwner(IReadOnlyEntityType entityType) =>

@@ -1,6 +1,7 @@
 // The provider's modification command carries its own handling of JSON and of results; it can only be extended by deriving from it.
 #pragma warning disable EF1001
 
+using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Update;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Update.Internal;
 
@@ -24,10 +25,14 @@ internal sealed class XminModificationCommandFactory : NpgsqlModificationCommand
 
         protected override IColumnModification CreateColumnModification(in ColumnModificationParameters columnModificationParameters) =>
             base.CreateColumnModification(
-                columnModificationParameters is { IsCondition: true, Property: { } property, Entry: { } entry }
-                && property[WriteProtection.TokenAnnotation] is true
-                && entry.GetOriginalValue(property) is NoTransaction
-                    ? columnModificationParameters with { IsCondition = false }
+                columnModificationParameters is { Property: { } property, Entry: { } entry } && WriteProtection.IsAddedToken(property)
+                    ? columnModificationParameters with
+                    {
+                        IsCondition = columnModificationParameters.IsCondition && entry.GetOriginalValue(property) is not NoTransaction,
+
+                        // A new row is no stale read, and partitioned tables cannot return the column from an insert.
+                        IsRead = columnModificationParameters.IsRead && entry.EntityState != EntityState.Added,
+                    }
                     : columnModificationParameters);
     }
 }

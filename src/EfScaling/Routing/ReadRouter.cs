@@ -1,7 +1,6 @@
 // The options of the provider are only reachable through its internal extension (npgsql/efcore.pg#3063).
 #pragma warning disable EF1001
 
-using System.Data;
 using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
@@ -14,6 +13,7 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
 
 namespace EfScaling.Routing;
@@ -31,14 +31,11 @@ internal sealed class ReadRouter(
     private static readonly TimeSpan _longestFallbackWait = TimeSpan.FromSeconds(1);
 
     private Cluster? _cluster;
-    private DbConnection? _primary;
-    private string? _primaryConnectionString;
-    private bool _isOwnPrimary;
+    private OwnWrites? _ownWrites;
+    private string? _ownConnectionString;
+    private bool _isOwnDatabase;
     private NodeConnection?[]? _connections;
     private NodeConnection? _last;
-    private Moment _floor = Moment.Never;
-    private bool _sawAmbientTransaction;
-    private bool _isDivertedRead;
     private RoutingScope? _scope;
     private RelationalConnectionDependencies? _nodeDependencies;
 
@@ -64,25 +61,20 @@ internal sealed class ReadRouter(
         return cluster.PrimarySource is { } source && connectionString is not null && cluster.IsOwn(connectionString) ? source.CreateConnection() : null;
     }
 
-    /// <summary>Watches the context's own connection: whoever closes it, everything it wrote or saw lies before that moment.</summary>
-    public void Watch(DbConnection primary)
-    {
-        Unwatch();
-        _primary = primary;
-        primary.StateChange += OnPrimaryStateChange;
-    }
+    /// <summary>Watches a connection that EF has just made for the context.</summary>
+    public void Watch(DbConnection connection) => Writes.Watch(connection, isNew: true);
 
     /// <summary>Notes a command that is no query.</summary>
-    /// <exception cref="InvalidOperationException">The context was created for reading only.</exception>
+    /// <exception cref="InvalidOperationException">The context was created for reading only, and the command may write.</exception>
     public void OnOtherCommand(in RelationalCommandParameterObject command)
     {
-        _isDivertedRead = false;
-        if (IsReadOnly)
+        // CanConnect and the like are no writes of the application.
+        if (IsReadOnly && command.CommandSource is not (CommandSource.Migrations or CommandSource.Unknown))
         {
             throw ReadOnlyContextInterceptor.Refusal("The command");
         }
 
-        NoteOnPrimary(InTransaction(command.Connection) ? RoutingReason.InTransaction : RoutingReason.NotAQuery);
+        StayOnPrimary(InTransaction(command.Connection) ? RoutingReason.InTransaction : RoutingReason.NotAQuery, command.Connection);
     }
 
     /// <summary>Decides whether a reader command may leave the context's own connection.</summary>
@@ -92,30 +84,22 @@ internal sealed class ReadRouter(
         _read = default;
         if (ObstacleOf(plan, command) is { } obstacle)
         {
-            _isDivertedRead = false;
-            NoteOnPrimary(obstacle);
+            StayOnPrimary(obstacle, command.Connection);
             return false;
         }
 
         var cluster = Cluster;
         var now = Moment.Now(cluster.Clock);
+        Writes.Settle(now);
         _read.StartedAt = now;
         _read.CommandTimeout = command.Connection.CommandTimeout;
+        _read.OnlyReads = plan!.Hints.Target != ReadTarget.Replica;
+        _read.Request = RequestOf(plan.Hints);
         if (_last is { IsLeased: true })
         {
-            _read.Connection = _last;
-            _read.IsPinned = true;
-            return true;
+            Join(_last, now);
         }
 
-        if (_sawAmbientTransaction)
-        {
-            // When exactly the transaction ended is not known; it has by now.
-            _sawAmbientTransaction = false;
-            _floor = now;
-        }
-
-        _read.Request = RequestOf(plan!.Hints);
         return true;
     }
 
@@ -136,7 +120,6 @@ internal sealed class ReadRouter(
         if (_read.Diverted is { } diverted)
         {
             _read.Connection = null;
-            _isDivertedRead = true;
             NoteOnPrimary(diverted, _read.Attempts);
             return TimeSpan.Zero;
         }
@@ -148,9 +131,18 @@ internal sealed class ReadRouter(
         }
 
         var stayed = node.Ordinal == _read.Request.LastNode;
-        _read.Connection = _last = ConnectionTo(node);
-        _read.Connection.Lease(now, choice.IsTrial, TimeoutOf(now));
-        NoteOnReplica(stayed ? RoutingReason.SameReplica : RoutingReason.FreshReplica, choice.VisibleThrough.Until(now, cluster.Clock));
+        try
+        {
+            _read.Connection = _last = ConnectionTo(node);
+            _read.Connection.Lease(now, choice.IsTrial, TimeoutOf(now));
+        }
+        catch when (choice.IsTrial)
+        {
+            node.EndTrial();
+            throw;
+        }
+
+        NoteOnReplica(stayed ? RoutingReason.SameReplica : RoutingReason.FreshReplica, StalenessOf(choice.VisibleThrough, now));
         return TimeSpan.Zero;
     }
 
@@ -163,7 +155,7 @@ internal sealed class ReadRouter(
         }
 
         var (wasOpen, isPoolFull) = (connection.WasOpened, connection.Node.InFlight > connection.Node.Traits.MaxConnections);
-        connection.Release();
+        connection.Abandon();
         if (cancellationToken.IsCancellationRequested)
         {
             // The caller gave up; that says nothing about the node.
@@ -194,7 +186,22 @@ internal sealed class ReadRouter(
         return true;
     }
 
-    /// <summary>Waits for the turn of a synchronous read.</summary>
+    /// <summary>Notes that the read is about to run on the context's own connection.</summary>
+    /// <returns>The seconds it may take if other nodes have failed it already; <see langword="null"/> for the whole timeout.</returns>
+    public int? BeginOnPrimary()
+    {
+        if (_read.OnlyReads && _read.Diverted != RoutingReason.NeedsPrimary)
+        {
+            Writes.BeginDivertedRead();
+        }
+
+        return _read.Attempts > 1 ? SecondsLeft(Moment.Now(Cluster.Clock)) : null;
+    }
+
+    /// <summary>Notes that the read has failed on the context's own connection.</summary>
+    public void FailedOnPrimary() => Writes.EndDivertedRead();
+
+    /// <summary>Waits for the turn of a synchronous read, whose caller has asked to be blocked.</summary>
     public static void Wait(TimeSpan time)
     {
         using var turn = new ManualResetEventSlim();
@@ -246,8 +253,7 @@ internal sealed class ReadRouter(
     {
         foreach (var connection in _connections ?? [])
         {
-            (connection as IResettableService)?.ResetState();
-            connection?.Release();
+            connection?.Abandon();
         }
 
         Forget();
@@ -258,19 +264,15 @@ internal sealed class ReadRouter(
     {
         foreach (var connection in _connections ?? [])
         {
-            if (connection is IResettableService resettable)
+            if (connection is not null)
             {
-                await resettable.ResetStateAsync(cancellationToken).ConfigureAwait(false);
-                connection.Release();
+                await ResetAsync(connection, cancellationToken).ConfigureAwait(false);
             }
         }
 
-        if (_primary is not null && services.GetRequiredService<IRelationalConnection>() is IResettableService own)
+        if (_ownWrites?.Connection is not null && services.GetRequiredService<IRelationalConnection>() is IResettableService own)
         {
-            // EF's asynchronous reset closes a connection that was left open but goes on counting it as open, so that the next lease would never close
-            // it again (RelationalConnection.ResetStateAsync, EF Core 10). The synchronous reset sets the count right; there is nothing left to close.
-            await own.ResetStateAsync(cancellationToken).ConfigureAwait(false);
-            own.ResetState();
+            await ResetAsync(own, cancellationToken).ConfigureAwait(false);
         }
 
         Forget();
@@ -279,7 +281,7 @@ internal sealed class ReadRouter(
     /// <inheritdoc />
     public void Dispose()
     {
-        Unwatch();
+        _ownWrites?.Unwatch();
         foreach (var connection in _connections ?? [])
         {
             connection?.Dispose();
@@ -292,7 +294,7 @@ internal sealed class ReadRouter(
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        Unwatch();
+        _ownWrites?.Unwatch();
         foreach (var connection in _connections ?? [])
         {
             if (connection is not null)
@@ -308,6 +310,16 @@ internal sealed class ReadRouter(
     // Found at the first command, not in the constructor: contexts that run none pay nothing.
     private Cluster Cluster => _cluster ?? Attach();
 
+    private OwnWrites Writes => _ownWrites ??= new OwnWrites(Cluster.Clock);
+
+    // EF's asynchronous reset closes a connection that was left open but goes on counting it as open, so that the next lease would never close it again
+    // (RelationalConnection.ResetStateAsync, EF Core 10). The synchronous reset sets the count right; there is nothing left to close.
+    private static async Task ResetAsync(IResettableService connection, CancellationToken cancellationToken)
+    {
+        await connection.ResetStateAsync(cancellationToken).ConfigureAwait(false);
+        connection.ResetState();
+    }
+
     [MemberNotNull(nameof(_cluster))]
     private Cluster Attach()
     {
@@ -316,8 +328,32 @@ internal sealed class ReadRouter(
         return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options);
     }
 
+    private void StayOnPrimary(RoutingReason reason, IRelationalConnection connection)
+    {
+        // EF makes its connection known when it makes it; one of the application is found here, before the command runs on it.
+        Writes.Watch(connection.DbConnection, isNew: false);
+        Writes.EndDivertedRead();
+        NoteOnPrimary(reason);
+    }
+
+    // A read that is part of another one stays with it, unless the context has written since or the node may not serve it any more: a buffered outer
+    // query leaves its connection leased for as long as the application takes to go through its rows.
+    private void Join(NodeConnection connection, Moment now)
+    {
+        var freshness = Cluster.Judge(connection.Node, _read.Request, now);
+        if (_read.Request.Floor > connection.LeasedAt || freshness != Freshness.Fresh)
+        {
+            _read.Diverted = _read.Request.Floor > connection.LeasedAt ? RoutingReason.ReadYourWrites : ReasonOf(freshness);
+            return;
+        }
+
+        _read.Connection = connection;
+        _read.IsPinned = true;
+    }
+
     private RoutingReason? ObstacleOf(QueryPlan? plan, in RelationalCommandParameterObject command)
     {
+        var inTransaction = InTransaction(command.Connection);
         if (plan is null)
         {
             return command.CommandSource switch
@@ -339,7 +375,12 @@ internal sealed class ReadRouter(
             return RoutingReason.PrimaryRequested;
         }
 
-        if (InTransaction(command.Connection))
+        if (MaxStalenessOf(plan.Hints) == TimeSpan.Zero)
+        {
+            return RoutingReason.PrimaryRequested;
+        }
+
+        if (inTransaction)
         {
             return RoutingReason.InTransaction;
         }
@@ -349,51 +390,42 @@ internal sealed class ReadRouter(
             return RoutingReason.ConnectionChanged;
         }
 
-        return _primary is { State: not ConnectionState.Closed } ? RoutingReason.ConnectionOpen : null;
+        return Writes.IsConnectionOpen ? RoutingReason.ConnectionOpen : null;
     }
 
     private bool InTransaction(IRelationalConnection connection)
     {
-        if (connection.CurrentTransaction is not null || (connection as ITransactionEnlistmentManager)?.EnlistedTransaction is not null)
+        var manager = connection as ITransactionEnlistmentManager;
+        var around = manager?.EnlistedTransaction ?? manager?.CurrentAmbientTransaction;
+        if (around is not null)
         {
-            return true;
+            Writes.Note(around);
         }
 
-        if ((connection as ITransactionEnlistmentManager)?.CurrentAmbientTransaction is null)
-        {
-            return false;
-        }
-
-        _sawAmbientTransaction = true;
-        return true;
+        return around is not null || connection.CurrentTransaction is not null;
     }
 
     // SetDbConnection and SetConnectionString may give a context another database, whose replicas nobody named. Asking for the connection creates it,
     // without opening it: there is no other way to learn that the application has set one.
     private bool IsElsewhere(IRelationalConnection connection)
     {
-        var primary = connection.DbConnection;
-        if (!ReferenceEquals(primary, _primary))
+        var own = connection.DbConnection;
+        Writes.Watch(own, isNew: false);
+        var connectionString = own.ConnectionString;
+        if (!ReferenceEquals(connectionString, _ownConnectionString))
         {
-            // What the application did on the connection before is unknown.
-            _floor = _primary is null ? _floor : Moment.Now(Cluster.Clock);
-            Watch(primary);
-            _primaryConnectionString = null;
+            _ownConnectionString = connectionString;
+            _isOwnDatabase = Cluster.IsOwn(connectionString);
         }
 
-        var connectionString = primary.ConnectionString;
-        if (!ReferenceEquals(connectionString, _primaryConnectionString))
-        {
-            _primaryConnectionString = connectionString;
-            _isOwnPrimary = Cluster.IsOwn(connectionString);
-        }
-
-        return !_isOwnPrimary;
+        return !_isOwnDatabase;
     }
 
+    private TimeSpan MaxStalenessOf(in QueryHints hints) => hints.MaxStaleness ?? _scope?.MaxStaleness ?? options.MaxStaleness;
+
     private ReadRequest RequestOf(in QueryHints hints) => new(
-        hints.MaxStaleness ?? _scope?.MaxStaleness ?? options.MaxStaleness,
-        _floor,
+        MaxStalenessOf(hints),
+        Writes.Floor,
         _last?.Node.Ordinal ?? -1,
         _last?.LastReadEnded ?? Moment.Never,
         Tried: 0);
@@ -412,18 +444,17 @@ internal sealed class ReadRouter(
         }
 
         _read.Connection = null;
-        _isDivertedRead = true;
-        NoteOnPrimary(
-            nearest switch
-            {
-                Freshness.BehindCaller => RoutingReason.ReadYourWrites,
-                Freshness.TooStale or Freshness.Recovering or Freshness.PrimaryUnknown or Freshness.MeasurementTooOld => RoutingReason.ReplicasTooStale,
-                Freshness.NeverMeasured => RoutingReason.ReplicasNotMeasured,
-                _ => RoutingReason.ReplicasUnavailable,
-            },
-            _read.Attempts);
+        NoteOnPrimary(ReasonOf(nearest), _read.Attempts);
         return wait;
     }
+
+    private static RoutingReason ReasonOf(Freshness nearest) => nearest switch
+    {
+        Freshness.BehindCaller => RoutingReason.ReadYourWrites,
+        Freshness.TooStale or Freshness.Recovering or Freshness.PrimaryUnknown or Freshness.MeasurementTooOld => RoutingReason.ReplicasTooStale,
+        Freshness.NeverMeasured => RoutingReason.ReplicasNotMeasured,
+        _ => RoutingReason.ReplicasUnavailable,
+    };
 
     private NoEligibleNodeException Refusal(Moment now)
     {
@@ -446,17 +477,26 @@ internal sealed class ReadRouter(
     private int? TimeoutOf(Moment now)
     {
         var limit = (int?)options.ReadTimeout?.TotalSeconds;
-        if (_read.CommandTimeout is not > 0)
-        {
-            return limit ?? _read.CommandTimeout;
-        }
-
-        var left = Math.Max(1, _read.CommandTimeout.Value - (int)_read.StartedAt.Until(now, Cluster.Clock).TotalSeconds);
-        return limit < left ? limit : left;
+        return _read.Attempts == 1
+            ? limit is null || _read.CommandTimeout is > 0 && _read.CommandTimeout < limit ? _read.CommandTimeout : limit
+            : SecondsLeft(now) is { } left ? Math.Min(left, limit ?? left) : limit;
     }
 
-    private bool IsOverdue() =>
-        _read.CommandTimeout is > 0 && _read.StartedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= _read.CommandTimeout;
+    // Without a timeout of the context its connection's counts; zero is no limit.
+    private int? SecondsLeft(Moment now)
+    {
+        var total = _read.CommandTimeout ?? (Writes.Connection as NpgsqlConnection)?.CommandTimeout ?? 0;
+        return total == 0 ? null : Math.Max(1, total - (int)_read.StartedAt.Until(now, Cluster.Clock).TotalSeconds);
+    }
+
+    private bool IsOverdue()
+    {
+        var total = _read.CommandTimeout ?? (Writes.Connection as NpgsqlConnection)?.CommandTimeout ?? 0;
+        return total > 0 && _read.StartedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= total;
+    }
+
+    // A probe that was sent after the read began proves that the data is as young as the read itself.
+    private TimeSpan StalenessOf(Moment visibleThrough, Moment now) => visibleThrough >= now ? TimeSpan.Zero : visibleThrough.Until(now, Cluster.Clock);
 
     private void NoteOnPrimary(RoutingReason reason, int attempts = 1) =>
         Note(new RoutingDecision(Cluster.WriterName, NodeRole.Primary, reason, TimeSpan.Zero, attempts));
@@ -482,38 +522,11 @@ internal sealed class ReadRouter(
         }
     }
 
-    private void OnPrimaryStateChange(object? sender, StateChangeEventArgs change)
-    {
-        if (change.CurrentState != ConnectionState.Closed)
-        {
-            return;
-        }
-
-        // A query that only came here for want of a replica wrote nothing; were it to raise the floor, a context that reads without pause would never
-        // get back to the replicas.
-        if (!_isDivertedRead)
-        {
-            _floor = Moment.Now(Cluster.Clock);
-        }
-
-        _isDivertedRead = false;
-    }
-
-    private void Unwatch()
-    {
-        if (_primary is not null)
-        {
-            _primary.StateChange -= OnPrimaryStateChange;
-            _primary = null;
-        }
-    }
-
     private void Forget()
     {
         _last = null;
-        _floor = Moment.Never;
-        _sawAmbientTransaction = false;
-        _isDivertedRead = false;
+        _read = default;
+        _ownWrites?.Forget();
         _scope = null;
         LastDecision = null;
         IsReadOnly = false;

@@ -19,6 +19,7 @@ internal sealed class RoutedCommand(
 {
     private DbContext? _context;
     private ReadRouter? _router;
+    private int? _secondsLeft;
 
     /// <summary>Gets what translation found out about the query; <see langword="null"/> for commands that are no translated query.</summary>
     public QueryPlan? Plan { get; private set; }
@@ -81,7 +82,20 @@ internal sealed class RoutedCommand(
 
             if (router.ReadConnection is not { } connection)
             {
-                return base.ExecuteReader(parameterObject);
+                _secondsLeft = router.BeginOnPrimary();
+                try
+                {
+                    return base.ExecuteReader(parameterObject);
+                }
+                catch
+                {
+                    router.FailedOnPrimary();
+                    throw;
+                }
+                finally
+                {
+                    _secondsLeft = null;
+                }
             }
 
             try
@@ -114,6 +128,11 @@ internal sealed class RoutedCommand(
     public override DbCommand CreateDbCommand(RelationalCommandParameterObject parameterObject, Guid commandId, DbCommandMethod commandMethod)
     {
         var command = base.CreateDbCommand(parameterObject, commandId, commandMethod);
+        if (_secondsLeft is { } seconds)
+        {
+            command.CommandTimeout = seconds;
+        }
+
         if (RoutingExplanation.Current is { } explanation)
         {
             explanation.Text = RouterOf(parameterObject).Explain(Plan, parameterObject);
@@ -140,7 +159,7 @@ internal sealed class RoutedCommand(
 
             if (router.ReadConnection is not { } connection)
             {
-                return await base.ExecuteReaderAsync(parameterObject, cancellationToken).ConfigureAwait(false);
+                return await ReadPrimaryAsync(router, parameterObject, cancellationToken).ConfigureAwait(false);
             }
 
             try
@@ -157,6 +176,24 @@ internal sealed class RoutedCommand(
             {
                 // The next node, or at last the primary.
             }
+        }
+    }
+
+    private async Task<RelationalDataReader> ReadPrimaryAsync(ReadRouter router, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        _secondsLeft = router.BeginOnPrimary();
+        try
+        {
+            return await base.ExecuteReaderAsync(parameterObject, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            router.FailedOnPrimary();
+            throw;
+        }
+        finally
+        {
+            _secondsLeft = null;
         }
     }
 

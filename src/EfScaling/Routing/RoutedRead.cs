@@ -21,6 +21,9 @@ internal struct RoutedRead
     /// <summary>Set when the read must end on the primary, with the reason.</summary>
     public RoutingReason? Diverted;
 
+    /// <summary>Whether the query certainly only reads; not if the application vouched for it.</summary>
+    public bool OnlyReads;
+
     /// <summary>How many nodes have been asked.</summary>
     public int Attempts;
 

@@ -16,7 +16,7 @@ namespace EfScaling.Topology;
 /// Thread-safe. One data source exists for each connection string and <c>ConfigureDataSource</c> method; like the provider, it takes what that method
 /// captures from the first context that uses it. They live as long as EF's internal service provider, which owns this object.
 /// </remarks>
-internal sealed class NodeDataSources(IEnumerable<INpgsqlDataSourceConfigurationPlugin> plugins) : NpgsqlDataSourceManager(plugins)
+internal sealed class NodeDataSources(IEnumerable<INpgsqlDataSourceConfigurationPlugin> plugins) : NpgsqlDataSourceManager(plugins), IDisposable, IAsyncDisposable
 {
     private readonly ConcurrentDictionary<(string ConnectionString, MethodInfo? Configure), Lazy<NpgsqlDataSource>> _sources = new();
 
@@ -25,7 +25,36 @@ internal sealed class NodeDataSources(IEnumerable<INpgsqlDataSourceConfiguration
     public NpgsqlDataSource Get(NpgsqlOptionsExtension provider, NpgsqlConnectionStringBuilder connectionString)
     {
         var text = connectionString.ConnectionString;
-        return _sources.GetOrAdd((text, provider.DataSourceBuilderAction?.Method), _ => new Lazy<NpgsqlDataSource>(() => Build(provider, text))).Value;
+        var key = (text, provider.DataSourceBuilderAction?.Method);
+        var source = _sources.GetOrAdd(key, _ => new Lazy<NpgsqlDataSource>(() => Build(provider, text)));
+        try
+        {
+            return source.Value;
+        }
+        catch
+        {
+            // A callback of the application that failed once may succeed the next time.
+            _sources.TryRemove(KeyValuePair.Create(key, source));
+            throw;
+        }
+    }
+
+    void IDisposable.Dispose()
+    {
+        Dispose();
+        foreach (var source in _sources.Values.Where(s => s.IsValueCreated))
+        {
+            source.Value.Dispose();
+        }
+    }
+
+    async ValueTask IAsyncDisposable.DisposeAsync()
+    {
+        await DisposeAsync().ConfigureAwait(false);
+        foreach (var source in _sources.Values.Where(s => s.IsValueCreated))
+        {
+            await source.Value.DisposeAsync().ConfigureAwait(false);
+        }
     }
 
     private NpgsqlDataSource Build(NpgsqlOptionsExtension provider, string connectionString)

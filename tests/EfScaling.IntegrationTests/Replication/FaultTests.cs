@@ -358,8 +358,54 @@ public sealed class FaultTests(ClusterFixture fixture)
 
         Assert.InRange(rows, 1, 49_999);
         Assert.Equal($"127.0.0.1:{cluster.Standbys[0].Port}", NamedNode(failure));
-        await using var next = new BlogContext(options);
-        Assert.Equal(3, await next.Blogs.CountAsync());
+        // The same context goes on, and with another node.
+        Assert.Equal(3, await context.Blogs.CountAsync());
+        Assert.Equal(NodeRole.Primary, context.Database.LastRouting()!.Value.Role);
+    }
+
+    [Fact]
+    public async Task Table_that_is_unlogged_unknown_to_the_model_is_read_on_the_primary()
+    {
+        await fixture.Cluster.Primary.ExecuteAsync("DROP TABLE IF EXISTS unlogged; CREATE UNLOGGED TABLE unlogged (id int); INSERT INTO unlogged VALUES (1)");
+        await fixture.Cluster.WaitForReplicationAsync();
+        var options = Options(fixture.Cluster, fixture.Cluster.Standbys[0].ConnectionString);
+        await ServesAsync(options);
+        await using var context = new BlogContext(options);
+
+        Assert.Equal([1], await context.Database.SqlQuery<int>($"SELECT id AS \"Value\" FROM unlogged").AsReplica().ToListAsync());
+
+        Assert.Equal(RoutingReason.NeedsPrimary, context.Database.LastRouting()!.Value.Reason);
+    }
+
+    [Fact]
+    public async Task Replica_string_with_another_database_of_the_cluster_is_refused()
+    {
+        await fixture.Cluster.Primary.ExecuteAsync("DROP DATABASE IF EXISTS other_database");
+        await fixture.Cluster.Primary.ExecuteAsync("CREATE DATABASE other_database");
+        await fixture.Cluster.WaitForReplicationAsync();
+        var log = new EventLog();
+        var options = Options(fixture.Cluster, fixture.Cluster.Standbys[0].GetConnectionString("other_database"), log: log);
+        await ReasonAsync(options);
+
+        await Eventually.ThatAsync(() => log.Count(EfScalingEventId.NodeOfAnotherCluster) == 1, _deadline, "the mistake is named");
+        Assert.Equal(RoutingReason.ReplicasUnavailable, await ReasonAsync(options));
+    }
+
+    [Fact]
+    public async Task Address_that_stands_for_several_servers_serves_no_unmeasured_one()
+    {
+        // The first connection, the probe's, goes to one standby and the rest to the other.
+        await using var several = await AlternatingAddress.StartAsync(fixture.Cluster.Standbys[0].Port, fixture.Cluster.Standbys[1].Port);
+        var options = Options(fixture.Cluster, At(fixture.Cluster.Standbys[0], several.Port));
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                var reason = await ReasonAsync(options);
+                Assert.NotEqual(RoutingReason.FreshReplica, reason);
+                return reason == RoutingReason.ReplicasUnavailable;
+            },
+            _deadline,
+            "the address is found out");
     }
 
     [Fact]

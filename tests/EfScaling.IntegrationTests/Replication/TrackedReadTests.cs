@@ -72,6 +72,47 @@ public sealed class TrackedReadTests(ClusterFixture fixture)
         Assert.Equal(1, await context.SaveChangesAsync());
     }
 
+    [Fact]
+    public async Task Rows_of_partitioned_tables_are_inserted_and_updated()
+    {
+        await fixture.Cluster.Primary.ExecuteAsync(
+            """
+            DROP TABLE IF EXISTS "Measures";
+            CREATE TABLE "Measures" ("Id" int PRIMARY KEY, "Value" int NOT NULL) PARTITION BY RANGE ("Id");
+            CREATE TABLE measures_low PARTITION OF "Measures" FOR VALUES FROM (0) TO (1000);
+            """);
+        await fixture.Cluster.WaitForReplicationAsync();
+        var options = new DbContextOptionsBuilder<MeasureContext>()
+            .UseNpgsql(fixture.Cluster.Primary.ConnectionString)
+            .UseReadReplicas(r => r.AddReplica(fixture.Cluster.Standbys[0].ConnectionString))
+            .Options;
+        await using var context = new MeasureContext(options);
+
+        context.Add(new Measure { Id = 1, Value = 1, Detail = new MeasureDetail { Id = 1 } });
+        await context.SaveChangesAsync();
+        await using var later = new MeasureContext(options);
+        (await later.Measures.AsPrimary().SingleAsync()).Value = 2;
+        await later.SaveChangesAsync();
+
+        Assert.Equal(2, await fixture.Cluster.Primary.ScalarAsync<int>("SELECT \"Value\" FROM \"Measures\""));
+    }
+
+    [Fact]
+    public async Task Entities_that_share_a_table_are_attached_and_updated()
+    {
+        await fixture.Cluster.Primary.ExecuteAsync("DROP TABLE IF EXISTS \"Measures\"; CREATE TABLE \"Measures\" (\"Id\" int PRIMARY KEY, \"Value\" int NOT NULL); INSERT INTO \"Measures\" VALUES (7, 7)");
+        var options = new DbContextOptionsBuilder<MeasureContext>()
+            .UseNpgsql(fixture.Cluster.Primary.ConnectionString)
+            .UseReadReplicas(r => r.AddReplica(fixture.Cluster.Standbys[0].ConnectionString))
+            .Options;
+        await using var context = new MeasureContext(options);
+
+        context.Update(new Measure { Id = 7, Value = 8, Detail = new MeasureDetail { Id = 7 } });
+        await context.SaveChangesAsync();
+
+        Assert.Equal(8, await fixture.Cluster.Primary.ScalarAsync<int>("SELECT \"Value\" FROM \"Measures\""));
+    }
+
     [Theory]
     [InlineData(TrackedReads.Primary, RoutingReason.TrackedRead)]
     [InlineData(TrackedReads.ReplicaUnprotected, RoutingReason.FreshReplica)]
@@ -99,6 +140,33 @@ public sealed class TrackedReadTests(ClusterFixture fixture)
         var (before, after) = (RelationalModelOf(plain), RelationalModelOf(context));
         Assert.False(differ.HasDifferences(before, after));
         Assert.False(differ.HasDifferences(after, before));
+    }
+
+    private sealed class MeasureContext(DbContextOptions options) : DbContext(options)
+    {
+        public DbSet<Measure> Measures => Set<Measure>();
+
+        protected override void OnModelCreating(ModelBuilder modelBuilder)
+        {
+            modelBuilder.Entity<Measure>().ToTable("Measures").Property(m => m.Id).ValueGeneratedNever();
+            modelBuilder.Entity<MeasureDetail>().ToTable("Measures");
+            modelBuilder.Entity<Measure>().HasOne(m => m.Detail).WithOne().HasForeignKey<MeasureDetail>(d => d.Id);
+            modelBuilder.Entity<Measure>().Navigation(m => m.Detail).IsRequired();
+        }
+    }
+
+    private sealed class Measure
+    {
+        public int Id { get; set; }
+
+        public int Value { get; set; }
+
+        public MeasureDetail? Detail { get; set; }
+    }
+
+    private sealed class MeasureDetail
+    {
+        public int Id { get; set; }
     }
 
     private static Microsoft.EntityFrameworkCore.Metadata.IRelationalModel RelationalModelOf(DbContext context) =>

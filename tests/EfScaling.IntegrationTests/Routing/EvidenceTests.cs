@@ -64,7 +64,7 @@ public sealed class EvidenceTests(ClusterFixture fixture)
         await using var context = blogs.Context();
         await context.Blogs.CountAsync();
 
-        Assert.Contains(log.Events, e => e.Id == EfScalingEventId.MonitorStarted);
+        await Eventually.ThatAsync(() => log.Count(EfScalingEventId.MonitorStarted) > 0, TimeSpan.FromSeconds(10), "the monitor is announced");
         await Eventually.ThatAsync(
             () => log.Events.Any(e => e.Id == EfScalingEventId.NodeServes && e.Message.Contains($":{fixture.Cluster.Standbys[0].Port}", StringComparison.Ordinal)),
             TimeSpan.FromSeconds(10),

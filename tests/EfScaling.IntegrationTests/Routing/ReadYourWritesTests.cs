@@ -1,3 +1,4 @@
+using System.Transactions;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using EfScaling.Topology;
@@ -14,9 +15,7 @@ public sealed class ReadYourWritesTests
     [Fact]
     public async Task Every_kind_of_write_is_seen_by_the_next_read_although_the_replica_lags()
     {
-        await using var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 1 });
-        await BlogContext.CreateSchemaAsync(cluster);
-        await cluster.Standbys[0].SetApplyDelayAsync(TimeSpan.FromMilliseconds(400));
+        await using var cluster = await LaggingAsync();
         var blogs = await RoutedBlogs.StartAsync(cluster);
 
         await SeenAsync(blogs, "SaveChanges", async (context, marker) =>
@@ -44,6 +43,18 @@ public sealed class ReadYourWritesTests
         });
         await SeenAsync(blogs, "raw SQL that looks like a query", async (context, marker) =>
             await context.Database.SqlQuery<int>($"INSERT INTO \"Notes\" (\"Text\") VALUES ({marker}) RETURNING \"Id\" AS \"Value\"").ToListAsync());
+        await SeenAsync(blogs, "a TransactionScope with nothing but SaveChanges in it", async (context, marker) =>
+        {
+            using var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);
+            context.Notes.Add(new Note { Text = marker });
+            await context.SaveChangesAsync();
+
+            // Long enough for a probe between the end of the command and the end of the transaction.
+            await cluster.Primary.ExecuteAsync("SELECT pg_sleep(0.6)");
+            scope.Complete();
+        });
+        await SeenAsync(blogs, "a query that the application wrongly vouched for", async (context, marker) =>
+            await context.Notes.FromSql($"INSERT INTO \"Notes\" (\"Text\") VALUES ({marker}) RETURNING *, xmin").AsReplica().AsNoTracking().ToListAsync());
         await SeenAsync(blogs, "ADO.NET beside EF, before EF did anything", async (context, marker) =>
         {
             var connection = (NpgsqlConnection)context.Database.GetDbConnection();
@@ -52,6 +63,53 @@ public sealed class ReadYourWritesTests
             await command.ExecuteNonQueryAsync();
             await connection.CloseAsync();
         });
+    }
+
+    [Fact]
+    public async Task Writes_over_a_connection_of_the_application_are_seen()
+    {
+        await using var cluster = await LaggingAsync();
+        await using var connection = new NpgsqlConnection(cluster.Primary.ConnectionString);
+        var options = BlogContext.OptionsOver(connection, cluster).Options;
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                await using var context = new BlogContext(options);
+                await context.Blogs.CountAsync();
+
+                // What the application did on its connection before is unknown, so the first read is the primary's.
+                Assert.Equal(NodeRole.Primary, context.Database.LastRouting()!.Value.Role);
+                await cluster.Primary.ExecuteAsync("SELECT pg_sleep(1.5)");
+                await context.Blogs.CountAsync();
+                return context.Database.LastRouting()!.Value.Role == NodeRole.Replica;
+            },
+            _deadline,
+            "a replica serves");
+
+        for (var i = 0; i < 5; i++)
+        {
+            await using var context = new BlogContext(options);
+            var marker = $"{Guid.NewGuid()}";
+            context.Notes.Add(new Note { Text = marker });
+            await context.SaveChangesAsync();
+            Assert.True(await context.Notes.AnyAsync(n => n.Text == marker));
+        }
+    }
+
+    [Fact]
+    public async Task Writes_inside_a_loop_over_a_buffered_query_are_seen_by_the_reads_in_it()
+    {
+        await using var cluster = await LaggingAsync();
+        var blogs = await RoutedBlogs.StartAsync(cluster, also: o => o.UseNpgsql(n => n.EnableRetryOnFailure()));
+        await using var context = blogs.Context();
+
+        foreach (var blog in context.Blogs.AsNoTracking())
+        {
+            var marker = $"{blog.Name} {Guid.NewGuid()}";
+            context.Notes.Add(new Note { Text = marker });
+            await context.SaveChangesAsync();
+            Assert.True(await context.Notes.AnyAsync(n => n.Text == marker), $"Not seen by {context.Database.LastRouting()}.");
+        }
     }
 
     [Fact]
@@ -70,6 +128,14 @@ public sealed class ReadYourWritesTests
 
         Assert.Equal("first", (await context.Notes.SingleAsync()).Text);
         await context.Database.EnsureDeletedAsync();
+    }
+
+    private static async Task<PostgresCluster> LaggingAsync()
+    {
+        var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 1 });
+        await BlogContext.CreateSchemaAsync(cluster);
+        await cluster.Standbys[0].SetApplyDelayAsync(TimeSpan.FromMilliseconds(400));
+        return cluster;
     }
 
     private static async Task SeenAsync(RoutedBlogs blogs, string how, Func<BlogContext, string, Task> write)

@@ -63,12 +63,12 @@ public sealed class ClusterPictureTests
         cluster.AnswerAsPrimary(0, 100);
         cluster.Picture.ReportUnreachable(cluster.Nodes[0], "Connection refused");
         cluster.AnswerAsReplica(1, 100);
-        Assert.Equal(Freshness.Fresh, cluster.Standing(1));
+        Assert.Equal(Freshness.Fresh, cluster.Judge(1));
 
         cluster.Clock.Advance(5.1.Seconds());
         cluster.AnswerAsReplica(1, 100);
 
-        Assert.NotEqual(Freshness.Fresh, cluster.Standing(1));
+        Assert.NotEqual(Freshness.Fresh, cluster.Judge(1));
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public sealed class ClusterPictureTests
     {
         var cluster = Serving();
         LetReplayPause(cluster, 5.25.Seconds());
-        Assert.Equal(Freshness.Recovering, cluster.Standing(1));
+        Assert.Equal(Freshness.TooStale, cluster.Judge(1));
 
         Assert.Equal(
             [Freshness.Recovering, Freshness.Recovering, Freshness.Fresh],
@@ -101,7 +101,7 @@ public sealed class ClusterPictureTests
                 cluster.Clock.Advance(_interval);
                 cluster.AnswerAsPrimary(0, 1_000);
                 cluster.AnswerAsReplica(1, 1_000);
-                return cluster.Standing(1);
+                return cluster.Judge(1);
             }));
     }
 
@@ -225,7 +225,7 @@ public sealed class ClusterPictureTests
     [InlineData(1, 0)]
     public void Of_two_primaries_the_one_on_the_higher_timeline_is_the_primary(int former, int promoted)
     {
-        var cluster = new ScriptedCluster();
+        var cluster = new ScriptedCluster(firstNodeIsReference: false);
         cluster.AnswerAsPrimary(former, 100, timeline: 1);
         cluster.AnswerAsPrimary(promoted, 100, timeline: 2);
         cluster.AnswerAsPrimary(former, 200, timeline: 1);
@@ -241,7 +241,7 @@ public sealed class ClusterPictureTests
     [Fact]
     public void A_standby_of_the_former_history_is_refused_after_a_promotion()
     {
-        var cluster = Serving();
+        var cluster = Serving(firstNodeIsReference: false);
         cluster.AnswerAsPrimary(1, 100, timeline: 2);
 
         cluster.AnswerAsReplica(2, 100, timeline: 1);
@@ -283,7 +283,7 @@ public sealed class ClusterPictureTests
     [Fact]
     public void The_cluster_stays_the_same_when_measurements_are_forgotten()
     {
-        var cluster = Serving();
+        var cluster = Serving(firstNodeIsReference: false);
         cluster.Picture.Forget();
 
         cluster.AnswerAsPrimary(0, 100, systemId: 42);
@@ -380,9 +380,9 @@ public sealed class ClusterPictureTests
     }
 
     // A primary with two replicas that have everything.
-    private static ScriptedCluster Serving()
+    private static ScriptedCluster Serving(bool firstNodeIsReference = true)
     {
-        var cluster = new ScriptedCluster();
+        var cluster = new ScriptedCluster(firstNodeIsReference: firstNodeIsReference);
         cluster.AnswerAsPrimary(0, 100);
         cluster.AnswerAsReplica(1, 100);
         cluster.AnswerAsReplica(2, 100);

@@ -12,7 +12,7 @@ public sealed class FreshnessGateTests
     private readonly ManualClock _clock = new();
     private readonly ReplicaOptions _options = new();
 
-    public static TheoryData<string> Answers => [.. Enum.GetNames<Freshness>()];
+    public static TheoryData<string> Answers => [.. Enum.GetNames<Freshness>().Except([nameof(Freshness.AnotherServer)])]; // found only when a connection opens
 
     [Theory]
     [MemberData(nameof(Answers))]

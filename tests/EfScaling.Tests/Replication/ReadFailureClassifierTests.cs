@@ -24,21 +24,21 @@ public sealed class ReadFailureClassifierTests
     [InlineData("28P01", nameof(ReadFailure.Node))]
     [InlineData("28000", nameof(ReadFailure.Node))]
     [InlineData("53100", nameof(ReadFailure.Node))]
-    [InlineData("53200", nameof(ReadFailure.Node))]
+    [InlineData("53200", nameof(ReadFailure.Troubled))]
     [InlineData("08000", nameof(ReadFailure.Node))]
     [InlineData("08006", nameof(ReadFailure.Node))]
     [InlineData("08P01", nameof(ReadFailure.Node))]
     [InlineData("58030", nameof(ReadFailure.Node))]
     [InlineData("58P01", nameof(ReadFailure.Node))]
-    [InlineData("XX000", nameof(ReadFailure.Node))]
+    [InlineData("XX000", nameof(ReadFailure.Troubled))]
     [InlineData("XX001", nameof(ReadFailure.Node))]
     [InlineData("XX002", nameof(ReadFailure.Node))]
     [InlineData("57014", nameof(ReadFailure.Query))] // cancelled by the caller or by statement_timeout
     [InlineData("22012", nameof(ReadFailure.Query))] // division by zero
     [InlineData("42601", nameof(ReadFailure.Query))] // syntax error
-    [InlineData("42501", nameof(ReadFailure.Query))] // no privilege
+    [InlineData("42501", nameof(ReadFailure.SchemaBehind))] // a grant that has not been replayed
     [InlineData("21000", nameof(ReadFailure.Query))]
-    [InlineData("0A000", nameof(ReadFailure.Query))]
+    [InlineData("0A000", nameof(ReadFailure.NeedsPrimary))]
     [InlineData("25P02", nameof(ReadFailure.Query))]
     public void Answers_of_the_server_go_by_their_code(string sqlState, string expected)
     {

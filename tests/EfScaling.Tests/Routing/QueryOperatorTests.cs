@@ -111,7 +111,6 @@ public sealed class QueryOperatorTests
     }
 
     [Theory]
-    [InlineData(0, "0")]
     [InlineData(250, "0.25")]
     [InlineData(1_000, "1")]
     [InlineData(1_234, "1.2")]
@@ -121,6 +120,18 @@ public sealed class QueryOperatorTests
         using var context = ShopContext.Create();
 
         Assert.StartsWith($"replica if one is at most {seconds} s old", context.Orders.WithMaxStaleness(milliseconds.Milliseconds()).ToRoutingString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_limit_of_zero_asks_for_the_primary()
+    {
+        using var context = ShopContext.Create();
+
+        Assert.Equal(nameof(RoutingReason.PrimaryRequested), Reasons.Of(context.Orders.WithMaxStaleness(TimeSpan.Zero)));
+        using (context.Database.UseMaxStaleness(TimeSpan.Zero))
+        {
+            Assert.Equal(nameof(RoutingReason.PrimaryRequested), Reasons.Of(context.Orders));
+        }
     }
 
     [Fact]

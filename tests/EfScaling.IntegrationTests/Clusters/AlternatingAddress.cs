@@ -1,0 +1,51 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace EfScaling.IntegrationTests.Clusters;
+
+/// <summary>An address with two servers behind it, as a load balancer has: the first connection reaches one, all others the other.</summary>
+public sealed class AlternatingAddress : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stop = new();
+    private Task _accepting = Task.CompletedTask;
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    public static Task<AlternatingAddress> StartAsync(int firstPort, int otherPort)
+    {
+        var address = new AlternatingAddress();
+        address._listener.Start();
+        address._accepting = address.AcceptAsync(firstPort, otherPort);
+        return Task.FromResult(address);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        _listener.Stop();
+        await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync(int firstPort, int otherPort)
+    {
+        for (var port = firstPort; ; port = otherPort)
+        {
+            var client = await _listener.AcceptTcpClientAsync(_stop.Token);
+            _ = ForwardAsync(client, port);
+        }
+    }
+
+    private async Task ForwardAsync(TcpClient client, int port)
+    {
+        using (client)
+        {
+            using var server = new TcpClient();
+            await server.ConnectAsync(IPAddress.Loopback, port, _stop.Token);
+            var there = client.GetStream().CopyToAsync(server.GetStream(), _stop.Token);
+            var back = server.GetStream().CopyToAsync(client.GetStream(), _stop.Token);
+            await Task.WhenAny(there, back);
+        }
+    }
+}

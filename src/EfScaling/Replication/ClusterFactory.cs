@@ -36,7 +36,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
             firstNodeIsReference: !options.Replicas.IsEmpty && primary.Endpoints.Count == 1,
             primary.DataSource?.ConnectionString ?? sources.Get(provider, WithoutHostChoice(new NpgsqlConnectionStringBuilder(primary.ConnectionString))).ConnectionString,
             PrimarySource(provider, primary),
-            new NodeOptions(provider.WithConnectionString(null)),
+            new NodeOptions(provider.WithConnection(null).WithConnectionString(null)),
             options,
             clock,
             Random.Shared,

@@ -15,8 +15,8 @@ public static class EfScalingDbContextOptionsExtensions
     /// </param>
     /// <returns>The same options.</returns>
     /// <remarks>
-    /// Reads of a context see what the context itself has written, never go back in time, and are at most <c>MaxStaleness</c> old. When no replica can
-    /// prove that, they run on the primary. No connection is opened here; wrong settings are reported by the context's first command.
+    /// Reads of a context see what the context itself has written, never go back in time from one replica to another, and are at most <c>MaxStaleness</c>
+    /// old. When no replica can prove that, they run on the primary. No connection is opened here; wrong settings are reported by the context's first command.
     /// </remarks>
     public static DbContextOptionsBuilder UseReadReplicas(this DbContextOptionsBuilder options, Action<ReplicaOptionsBuilder>? configure = null)
     {

@@ -6,7 +6,7 @@ namespace EfScaling.Benchmarks.Measuring;
 internal static class ClosedLoop
 {
     // Until every worker has its connection.
-    private static readonly TimeSpan _settling = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _settling = TimeSpan.FromMilliseconds(300);
 
     /// <summary>Returns how many operations a second so many workers complete.</summary>
     public static async Task<double> ThroughputAsync(int workers, TimeSpan window, Func<Task> operation)

@@ -8,7 +8,7 @@ namespace EfScaling.Benchmarks.Measuring;
 /// <param name="Window">Length of the window around a fault.</param>
 internal sealed record Effort(TimeSpan WarmUp, int Rounds, int Pairs, TimeSpan Throughput, TimeSpan Window)
 {
-    public static Effort Full { get; } = new(TimeSpan.FromSeconds(2), 5, 60, TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(30));
+    public static Effort Full { get; } = new(TimeSpan.FromSeconds(2), 5, 60, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(30));
 
-    public static Effort Quick { get; } = new(TimeSpan.FromSeconds(1), 2, 30, TimeSpan.FromSeconds(0.3), TimeSpan.FromSeconds(9));
+    public static Effort Quick { get; } = new(TimeSpan.FromSeconds(1), 2, 30, TimeSpan.FromSeconds(0.7), TimeSpan.FromSeconds(9));
 }

@@ -12,7 +12,6 @@ internal sealed class FixedServiceTime : IQuestion
 {
     private const int Connections = 4;
     private const int MostReplicas = 3;
-    private const int RoundsFactor = 2;
     private const double Tolerance = 0.03;
     private static readonly TimeSpan _serviceTime = TimeSpan.FromMilliseconds(5);
 
@@ -31,14 +30,13 @@ internal sealed class FixedServiceTime : IQuestion
         var routedRates = Enumerable.Range(0, MostReplicas).Select(_ => new List<double>()).ToArray();
         var plainRates = Enumerable.Range(0, MostReplicas).Select(_ => new List<double>()).ToArray();
 
-        // Many short measurements: what else the machine does comes in bursts, which the median over the rounds leaves out.
         // One round more than is counted: the first compiles.
-        for (var round = 0; round <= effort.Rounds * RoundsFactor; round++)
+        for (var round = 0; round <= effort.Rounds; round++)
         {
             for (var step = 0; step < MostReplicas; step++)
             {
                 var replicas = ((round + step) % MostReplicas) + 1;
-                var withRouting = await RoutedAsync(routed[replicas - 1], replicas, isFirst: round == 0, effort.Throughput);
+                var withRouting = await RoutedAsync(routed[replicas - 1], replicas, effort.Throughput);
                 var without = await PlainAsync(plain[..replicas], effort.Throughput);
                 if (round > 0)
                 {
@@ -72,10 +70,10 @@ internal sealed class FixedServiceTime : IQuestion
         return new ContextStyle($"{replicas} replicas", () => new ItemContext(options));
     }
 
-    private async Task<double> RoutedAsync(ContextStyle style, int replicas, bool isFirst, TimeSpan window)
+    private async Task<double> RoutedAsync(ContextStyle style, int replicas, TimeSpan window)
     {
-        // Later one read that reaches a replica will do, in case the monitor has rested: reads one at a time would keep to the replica that was fastest.
-        await ItemServers.WarmUpAsync(style, isFirst ? replicas : 1);
+        // The monitor rests when nothing has read for a while, as during the other measurements.
+        await ItemServers.WarmUpAsync(style, replicas);
         _isMeasuring = true;
         var rate = await ClosedLoop.ThroughputAsync(Connections * replicas, window, () => ReadAsync(style.Rent()));
         _isMeasuring = false;

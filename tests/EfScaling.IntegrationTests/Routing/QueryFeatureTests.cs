@@ -1,5 +1,6 @@
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Routing;
+using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.IntegrationTests.Routing;
@@ -243,9 +244,14 @@ public sealed class QueryFeatureTests(ClusterFixture fixture)
         var blogs = await RoutedBlogs.StartAsync(fixture.Cluster);
         await using var context = blogs.Context();
 
-        var routing = context.Blogs.Where(b => b.Id == 1).ToRoutingString();
-
-        Assert.All(fixture.Cluster.Standbys, s => Assert.Contains($"{s.Host}:{s.Port}: Fresh", routing, StringComparison.Ordinal));
+        await Eventually.ThatAsync(
+            () =>
+            {
+                var routing = context.Blogs.Where(b => b.Id == 1).ToRoutingString();
+                return fixture.Cluster.Standbys.All(s => routing.Contains($"{s.Host}:{s.Port}: Fresh", StringComparison.Ordinal));
+            },
+            TimeSpan.FromSeconds(10),
+            "both replicas are named as fresh");
         Assert.Contains("UnknownFunction", context.Blogs.Where(b => BlogContext.Doubled(b.Id) == 2).ToRoutingString(), StringComparison.Ordinal);
         Assert.Empty(blogs.Log.Ports);
         Assert.Null(context.Database.LastRouting());

@@ -32,7 +32,7 @@ internal sealed class EchoServer : IAsyncDisposable
                 _ = EchoAsync(await _listener.AcceptTcpClientAsync());
             }
         }
-        catch (Exception closed) when (closed is SocketException or ObjectDisposedException)
+        catch (Exception closed) when (closed is SocketException or InvalidOperationException)
         {
             return;
         }

@@ -14,6 +14,9 @@ namespace EfScaling.Replication;
 /// <remarks>Thread-safe. Opens no connection.</remarks>
 internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock)
 {
+    // Longer than one probe waits: the next goes on waiting for the same connection.
+    private const int ProbeConnectSeconds = 5;
+
     private const string ReadOnlySessions = "-c default_transaction_read_only=on";
 
     /// <summary>Builds the cluster.</summary>
@@ -140,7 +143,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
             // One for the probe, and one for a probe of a node that hung and is being found out.
             MaxPoolSize = 2,
             MinPoolSize = 0,
-            Timeout = Math.Max(1, (int)Math.Ceiling(options.ProbeTimeout.TotalSeconds)),
+            Timeout = Math.Max(ProbeConnectSeconds, (int)Math.Ceiling(options.ProbeTimeout.TotalSeconds)),
             TcpKeepAlive = true,
             TcpKeepAliveTime = 5,
             TcpKeepAliveInterval = 1,

@@ -33,7 +33,7 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
 
     private int _leftToThemselves;
     private NpgsqlConnection? _connection;
-    private NpgsqlCommand? _command;
+    private Opening? _opening;
 
     /// <summary>Probes the node once.</summary>
     /// <param name="timeout">Bound on connecting and asking together.</param>
@@ -47,7 +47,8 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
             throw new TimeoutException("The node has not answered earlier questions yet.");
         }
 
-        var asking = AskAsync();
+        var connection = await ConnectAsync(timeout, cancellationToken).ConfigureAwait(false);
+        var asking = AskAsync(connection);
         try
         {
             return await asking.WaitAsync(timeout, clock, cancellationToken).ConfigureAwait(false);
@@ -56,18 +57,26 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
         {
             // Cancelling would make Npgsql ask the server to stop, and wait for a server that hangs. The question is left to itself instead; its
             // connection goes when the answer or the network's verdict comes.
-            _ = LeaveAsync(asking, _command, _connection);
-            (_command, _connection) = (null, null);
-            throw exception is TimeoutException ? new TimeoutException($"The node did not answer within {timeout.TotalMilliseconds:0} ms.", exception) : exception;
+            _connection = null;
+            _ = LeaveAsync(asking, connection);
+            throw exception is TimeoutException ? Unanswered(timeout, exception) : exception;
         }
     }
 
     /// <summary>Closes the probe's connection.</summary>
     public async ValueTask DisposeAsync()
     {
-        var (command, connection) = (_command, _connection);
-        (_command, _connection) = (null, null);
-        await CloseAfterAsync(Task.CompletedTask, command, connection).ConfigureAwait(false);
+        var (opening, connection) = (_opening, _connection);
+        (_opening, _connection) = (null, null);
+        if (opening is not null)
+        {
+            _ = LeaveAsync(opening, opening.Connection);
+        }
+
+        if (connection is not null)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+        }
     }
 
     /// <summary>Reads the single row that <see cref="Sql"/> returns.</summary>
@@ -80,49 +89,74 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
         return new NodeSample(role, identity, role == NodeRole.Primary ? geometry.Normalize(position) : position, sentAt, receivedAt) { ServerStart = reader.GetInt64(7) };
     }
 
-    private async Task LeaveAsync(Task asking, NpgsqlCommand? command, NpgsqlConnection? connection)
+    private static TimeoutException Unanswered(TimeSpan timeout, Exception? cause) => new($"The node did not answer within {timeout.TotalMilliseconds:0} ms.", cause);
+
+    private async Task<NpgsqlConnection> ConnectAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        if (_connection is { State: ConnectionState.Open } open)
+        {
+            return open;
+        }
+
+        if (_connection is not null)
+        {
+            await _connection.DisposeAsync().ConfigureAwait(false);
+            _connection = null;
+        }
+
+        // A connection that takes longer than a probe may take is not thrown away: the next probe goes on waiting for it. On a busy machine each attempt
+        // would otherwise come to nothing just before it succeeds.
+        var opening = _opening ??= Opening.Begin(node.ProbeSource);
+        try
+        {
+            await opening.Done.WaitAsync(timeout, clock, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException exception) when (!opening.Done.IsCompleted)
+        {
+            throw Unanswered(timeout, exception);
+        }
+        catch when (opening.Done.IsCompleted)
+        {
+            _opening = null;
+            await opening.Connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        _opening = null;
+        return _connection = opening.Connection;
+    }
+
+    private async Task<NodeSample> AskAsync(NpgsqlConnection connection)
+    {
+        var command = new NpgsqlCommand(Sql, connection) { CommandTimeout = 0 };
+        await using (command.ConfigureAwait(false))
+        {
+            var sentAt = Moment.Now(clock);
+            var reader = await command.ExecuteReaderAsync().ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                await reader.ReadAsync().ConfigureAwait(false);
+                return ReadSample(reader, sentAt, Moment.Now(clock));
+            }
+        }
+    }
+
+    private Task LeaveAsync(Opening opening, NpgsqlConnection connection) => LeaveAsync(opening.Done, connection);
+
+    private async Task LeaveAsync(Task unfinished, NpgsqlConnection connection)
     {
         Interlocked.Increment(ref _leftToThemselves);
-        await CloseAfterAsync(asking, command, connection).ConfigureAwait(false);
+        await unfinished.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await connection.DisposeAsync().ConfigureAwait(false);
         Interlocked.Decrement(ref _leftToThemselves);
     }
 
-    private static async Task CloseAfterAsync(Task asking, NpgsqlCommand? command, NpgsqlConnection? connection)
+    private sealed record Opening(NpgsqlConnection Connection, Task Done)
     {
-        await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (command is not null)
+        public static Opening Begin(NpgsqlDataSource source)
         {
-            await command.DisposeAsync().ConfigureAwait(false);
-        }
-
-        if (connection is not null)
-        {
-            await connection.DisposeAsync().ConfigureAwait(false);
-        }
-    }
-
-    private async Task<NodeSample> AskAsync()
-    {
-        if (_connection is not { State: ConnectionState.Open } || _command is null)
-        {
-            await DisposeAsync().ConfigureAwait(false);
-            _connection = node.ProbeSource.CreateConnection();
-            _command = new NpgsqlCommand(Sql, _connection) { CommandTimeout = 0 };
-        }
-
-        // From here on without the fields: when the wait for this question is given up, they belong to the next.
-        var (command, connection) = (_command, _connection);
-        if (connection.State != ConnectionState.Open)
-        {
-            await connection.OpenAsync().ConfigureAwait(false);
-        }
-
-        var sentAt = Moment.Now(clock);
-        var reader = await command.ExecuteReaderAsync().ConfigureAwait(false);
-        await using (reader.ConfigureAwait(false))
-        {
-            await reader.ReadAsync().ConfigureAwait(false);
-            return ReadSample(reader, sentAt, Moment.Now(clock));
+            var connection = source.CreateConnection();
+            return new Opening(connection, connection.OpenAsync());
         }
     }
 }

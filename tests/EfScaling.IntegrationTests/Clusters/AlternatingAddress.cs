@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace EfScaling.IntegrationTests.Clusters;
 
-/// <summary>An address with two servers behind it, as a load balancer has: the first connection reaches one, all others the other.</summary>
+/// <summary>An address with two servers behind it, as a load balancer has: its connections reach one and the other in turns.</summary>
 public sealed class AlternatingAddress : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -30,7 +30,7 @@ public sealed class AlternatingAddress : IAsyncDisposable
 
     private async Task AcceptAsync(int firstPort, int otherPort)
     {
-        for (var port = firstPort; ; port = otherPort)
+        for (var port = firstPort; ; port = port == firstPort ? otherPort : firstPort)
         {
             var client = await _listener.AcceptTcpClientAsync(_stop.Token);
             _ = ForwardAsync(client, port);

@@ -14,6 +14,9 @@ public sealed class ClusterFixture : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        // Test classes run side by side, and those that read synchronously or break connections block threads. With as few threads as processors the
+        // answers to probes would wait for a thread longer than a probe may take.
+        ThreadPool.SetMinThreads(64, 64);
         _cluster = await PostgresCluster.StartAsync();
         await BlogContext.CreateSchemaAsync(_cluster);
     }

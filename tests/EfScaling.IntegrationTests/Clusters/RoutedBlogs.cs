@@ -38,15 +38,27 @@ public sealed class RoutedBlogs
     public BlogContext Context() => new(Options);
 
     /// <summary>Waits until a fresh context reads from a replica.</summary>
-    public Task UntilReplicasServeAsync() => Eventually.ThatAsync(
-        async () =>
+    public async Task UntilReplicasServeAsync()
+    {
+        var routing = new HashSet<string>();
+        try
         {
-            await using var context = Context();
-            await context.Tags.CountAsync();
-            return context.Database.LastRouting()!.Value.Role == NodeRole.Replica;
-        },
-        _deadline,
-        "a replica serves reads");
+            await Eventually.ThatAsync(
+                async () =>
+                {
+                    await using var context = Context();
+                    await context.Tags.CountAsync();
+                    routing.Add($"{context.Database.LastRouting()} {context.Tags.ToRoutingString()}");
+                    return context.Database.LastRouting()!.Value.Role == NodeRole.Replica;
+                },
+                _deadline,
+                "a replica serves reads");
+        }
+        catch (TimeoutException exception)
+        {
+            throw new TimeoutException($"{exception.Message} {string.Join('\n', routing.TakeLast(20))}", exception);
+        }
+    }
 
     /// <summary>Asserts that commands ran, and all of them on standbys.</summary>
     public void RanOnReplicas(int? count = null)

@@ -86,7 +86,7 @@ public sealed class ClusterFactoryTests
         Assert.Equal("-c statement_timeout=1s -c default_transaction_read_only=on", reads.Options);
         Assert.False(reads.Enlist);
         Assert.Equal(7, reads.Timeout);
-        Assert.Equal((2, 2, 0, true), (probes.Timeout, probes.MaxPoolSize, probes.MinPoolSize, probes.TcpKeepAlive));
+        Assert.Equal((5, 2, 0, true), (probes.Timeout, probes.MaxPoolSize, probes.MinPoolSize, probes.TcpKeepAlive));
         Assert.True(cluster.Nodes[1].Traits.SessionsAreReadOnly);
     }
 

@@ -68,6 +68,12 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
                     await probe.DisposeAsync().ConfigureAwait(false);
                 }
 
+                // Disposing only returns a connection to its pool, where it would count against the server's limit for minutes.
+                foreach (var node in nodes.Where(n => n.ProbeSource != n.DataSource))
+                {
+                    node.ProbeSource.Clear();
+                }
+
                 logger.MonitorPaused(names);
             }
             finally

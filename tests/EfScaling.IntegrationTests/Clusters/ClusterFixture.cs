@@ -17,7 +17,9 @@ public sealed class ClusterFixture : IAsyncLifetime
         // Test classes run side by side, and those that read synchronously or break connections block threads. With as few threads as processors the
         // answers to probes would wait for a thread longer than a probe may take.
         ThreadPool.SetMinThreads(64, 64);
-        _cluster = await PostgresCluster.StartAsync();
+
+        // Each test with settings of its own has pools of its own, which keep their connections for minutes.
+        _cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Settings = new Dictionary<string, string> { ["max_connections"] = "600" } });
         await BlogContext.CreateSchemaAsync(_cluster);
     }
 

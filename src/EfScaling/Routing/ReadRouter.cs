@@ -4,6 +4,7 @@
 using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using System.Transactions;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
@@ -396,7 +397,9 @@ internal sealed class ReadRouter(
     private bool InTransaction(IRelationalConnection connection)
     {
         var manager = connection as ITransactionEnlistmentManager;
-        var around = manager?.EnlistedTransaction ?? manager?.CurrentAmbientTransaction;
+
+        // Npgsql's answer searches the connection string, which costs more than all else here; mostly there is no transaction it could be about.
+        var around = manager?.EnlistedTransaction ?? (Transaction.Current is null ? null : manager?.CurrentAmbientTransaction);
         if (around is not null)
         {
             Writes.Note(around);

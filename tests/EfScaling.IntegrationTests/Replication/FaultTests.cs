@@ -303,7 +303,7 @@ public sealed class FaultTests(ClusterFixture fixture)
             fixture.Cluster,
             fixture.Cluster.Standbys[0].ConnectionString,
             r => r.AddReplica(fixture.Cluster.Standbys[1].ConnectionString).MaxConnections(2).ConnectTimeout(TimeSpan.FromSeconds(1)));
-        await ServesAsync(options);
+        await Eventually.ThatAsync(async () => (await NodesAsync(options, 50)).Count == 2, _deadline, "both replicas serve");
 
         // Four connections for twelve reads of two seconds: the queue is longer than the time a read may wait in it, so the primary must help out.
         var reads = await Task.WhenAll(Enumerable.Range(0, 12).Select(async _ =>

@@ -56,25 +56,6 @@ public sealed class RegressionTests
     }
 
     [Fact]
-    public void A_node_without_latency_takes_no_more_than_its_share()
-    {
-        var clock = new ManualClock();
-        var options = new ReplicaOptions();
-        var sample = new NodeSample(NodeRole.Replica, new ServerIdentity(1, 1), new WalPosition(1), clock.Now, clock.Now);
-        NodeState State(int o) => new(ScriptedCluster.NodeAt(o, maxConnections: 1000)) { Sample = sample, VisibleThrough = clock.Now, ServingSince = clock.Now };
-        var primary = new NodeState(ScriptedCluster.NodeAt(0)) { Sample = sample with { Role = NodeRole.Primary } };
-        var (a, b) = (State(1) with { ServingSince = clock.Ago(60.Seconds()) }, State(2));
-        a.Node.RecordLatency(1.Milliseconds(), clock.GetTimestamp());
-        var selector = new ReplicaSelector(options, new FreshnessGate(options, clock), clock, new Random(1));
-        for (var i = 0; i < 100; i++)
-        {
-            selector.Choose(new ClusterSnapshot([primary, a, b], primary), new ReadRequest(5.Seconds(), Moment.Never, -1, Moment.Never, 0), clock.Now).Node!.Enter();
-        }
-
-        Assert.InRange(b.Node.InFlight, 0, 50);
-    }
-
-    [Fact]
     public void A_read_that_read_the_clock_earlier_costs_nothing()
     {
         var clock = new ManualClock();

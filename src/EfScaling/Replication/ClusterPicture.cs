@@ -13,6 +13,9 @@ internal sealed class ClusterPicture
     // A node that was too stale must be well within the limit this often before it serves again, or it would flap around the limit.
     private const int ProbesToRecover = 3;
 
+    // A node's latency falls with the first faster probe and rises by this factor at most: one slow answer says little, ten in a row say a tenfold.
+    private const double LatencyRise = 1.25;
+
     private readonly ReplicaOptions _options;
     private readonly FreshnessGate _gate;
     private readonly TimeProvider _clock;
@@ -59,7 +62,7 @@ internal sealed class ClusterPicture
                 _highestTimeline = Math.Max(_highestTimeline, sample.Identity.Timeline);
             }
 
-            Publish(before with { Sample = sample, ProbeError = null });
+            Publish(before with { Sample = sample, ProbeError = null, Latency = Smooth(before.Latency, sample.SentAt.Until(sample.ReceivedAt, _clock)) });
 
             var primary = _current.Primary;
             if (primary?.Node == node)
@@ -168,6 +171,9 @@ internal sealed class ClusterPicture
         var goodProbes = staleness <= _options.MaxStaleness / 2 ? state.GoodProbes + 1 : 0;
         return goodProbes >= ProbesToRecover ? state with { IsRecovering = false, GoodProbes = 0 } : state with { GoodProbes = goodProbes };
     }
+
+    private static TimeSpan Smooth(TimeSpan known, TimeSpan measured) =>
+        known == TimeSpan.Zero || measured < known * LatencyRise ? measured : known * LatencyRise;
 
     // The lock must be held.
     private void Publish(NodeState state)

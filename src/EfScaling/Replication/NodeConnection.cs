@@ -72,8 +72,6 @@ internal sealed class NodeConnection : RelationalConnection
     /// <summary>Notes that the node has begun to answer the read.</summary>
     public void Answered()
     {
-        var now = Moment.Now(_cluster.Clock);
-        Node.RecordLatency(LeasedAt.Until(now, _cluster.Clock), now.Timestamp);
         if (_isTrial)
         {
             EndTrial();

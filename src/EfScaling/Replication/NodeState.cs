@@ -12,6 +12,9 @@ internal sealed record NodeState(Node Node)
     /// <summary>Gets why the last probe failed, without secrets; <see langword="null"/> when it succeeded.</summary>
     public string? ProbeError { get; init; }
 
+    /// <summary>Gets how long the node takes to answer the monitor, without the outliers; zero until the first probe returns.</summary>
+    public TimeSpan Latency { get; init; }
+
     /// <summary>Gets until when everything committed is visible on the node; <see cref="Moment.Never"/> when nothing proves it.</summary>
     public Moment VisibleThrough { get; init; } = Moment.Never;
 

@@ -4,17 +4,15 @@ using EfScaling.Topology;
 namespace EfScaling.Replication;
 
 /// <summary>Picks the replica that serves a read: the one of the previous read, else by region, free connections and load.</summary>
-/// <remarks>Decides from the snapshot and the nodes' load counters alone. Thread-safe; allocates nothing.</remarks>
+/// <remarks>Decides from the snapshot and the counts of reads in flight alone. Thread-safe; allocates nothing.</remarks>
 internal sealed class ReplicaSelector(ReplicaOptions options, FreshnessGate gate, TimeProvider clock, Random random)
 {
     // Share of its weight that a node starts with when it (re)joins.
     private const double RampStart = 0.1;
 
-    // As a power of two: about a tenth of a millisecond. Less is not told apart, and a node whose latency is not known yet is taken for as fast.
-    private const int FastestLatency = -13;
-
-    // An old latency says little, and a node that gets no reads makes no new ones: what is known halves in this time, so that every node is tried again.
-    private static readonly TimeSpan _latencyHalfLife = TimeSpan.FromSeconds(5);
+    // Nodes whose answers take less than this, or differ by less than the factor, are taken for equally fast: the rest is mostly noise.
+    private const double LikeFactor = 2;
+    private static readonly TimeSpan _likeLatency = TimeSpan.FromMilliseconds(1);
 
     private int _turn;
 
@@ -79,7 +77,8 @@ internal sealed class ReplicaSelector(ReplicaOptions options, FreshnessGate gate
         return new ReplicaChoice(null, Moment.Never, nearest, IsTrial: false);
     }
 
-    // Power of two choices: nearly as even as comparing all, and it does not send every read of a moment to one node.
+    // Power of two choices: nearly as even as comparing all, and it does not send every read of a moment to one node. Both are drawn by weight, so that
+    // nodes without work share the reads by weight as well.
     private int LessLoaded(ClusterSnapshot snapshot, ReadOnlySpan<int> candidates, Moment now)
     {
         if (candidates.Length == 1)
@@ -87,26 +86,42 @@ internal sealed class ReplicaSelector(ReplicaOptions options, FreshnessGate gate
             return 0;
         }
 
-        var first = random.Next(candidates.Length);
-        var second = random.Next(candidates.Length - 1);
-        second += second >= first ? 1 : 0;
-        return Load(snapshot.Nodes[candidates[second]], now) < Load(snapshot.Nodes[candidates[first]], now) ? second : first;
+        var first = Draw(snapshot, candidates, now, except: -1);
+        var second = Draw(snapshot, candidates, now, except: first);
+        var (one, other) = (snapshot.Nodes[candidates[first]], snapshot.Nodes[candidates[second]]);
+        return Load(other, now) * Slowness(other, one) < Load(one, now) * Slowness(one, other) ? second : first;
     }
 
-    private double Load(NodeState state, Moment now) =>
-        (state.Node.InFlight + 1) * LatencyFactor(state.Node, now) / (state.Node.Traits.Weight * Ramp(state, now));
-
-    // In powers of two: nodes that differ by less, which is mostly noise, share the reads.
-    private double LatencyFactor(Node node, Moment now)
+    private int Draw(ClusterSnapshot snapshot, ReadOnlySpan<int> candidates, Moment now, int except)
     {
-        if (node.LatencySeconds == 0)
+        var total = 0.0;
+        for (var index = 0; index < candidates.Length; index++)
         {
-            return Math.ScaleB(1, FastestLatency);
+            total += index == except ? 0 : Weight(snapshot.Nodes[candidates[index]], now);
         }
 
-        var halvings = (int)(clock.GetElapsedTime(node.LatencyAt, now.Timestamp) / _latencyHalfLife);
-        return Math.ScaleB(1, Math.Max(FastestLatency, Math.ILogB(node.LatencySeconds) - halvings));
+        var mark = random.NextDouble() * total;
+        var drawn = except == 0 ? 1 : 0;
+        for (var index = drawn; index < candidates.Length && mark >= 0; index++)
+        {
+            if (index != except)
+            {
+                drawn = index;
+                mark -= Weight(snapshot.Nodes[candidates[index]], now);
+            }
+        }
+
+        return drawn;
     }
+
+    private double Load(NodeState state, Moment now) => 1 + (state.Node.InFlight / Weight(state, now));
+
+    private double Weight(NodeState state, Moment now) => state.Node.Traits.Weight * Ramp(state, now);
+
+    // How much longer the node takes for the monitor's question than another one does. Reads are no measure: each asks something else, and a node that
+    // gets none would never be measured again.
+    private static double Slowness(NodeState node, NodeState other) =>
+        node.Latency < _likeLatency || node.Latency < other.Latency * LikeFactor || other.Latency == TimeSpan.Zero ? 1 : node.Latency / other.Latency;
 
     private double Ramp(NodeState state, Moment now)
     {

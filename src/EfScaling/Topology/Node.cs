@@ -6,13 +6,8 @@ namespace EfScaling.Topology;
 /// <remarks>Thread-safe. What the server reports about itself is not kept here but in the immutable snapshots of the monitor.</remarks>
 internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource dataSource, NpgsqlDataSource probeSource, NodeTraits traits)
 {
-    // Weight of the newest latency in the moving average: a change shows after a handful of reads, one slow read does not.
-    private const double LatencySmoothing = 0.2;
-
     private int _inFlight;
     private int _trialTaken;
-    private double _latencySeconds;
-    private long _latencyAt;
 
     /// <summary>Gets the name in logs, metrics and messages: host and port.</summary>
     public string Name { get; } = endpoint.ToString();
@@ -38,29 +33,11 @@ internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource 
     /// <summary>Gets whether every connection that this process may open to the node is in use.</summary>
     public bool IsBusy => InFlight >= traits.MaxConnections;
 
-    /// <summary>Gets the moving average of the time a read takes, in seconds; zero until the first read.</summary>
-    public double LatencySeconds => Volatile.Read(ref _latencySeconds);
-
     /// <summary>Counts a read that is about to start.</summary>
     public void Enter() => Interlocked.Increment(ref _inFlight);
 
     /// <summary>Counts a read out.</summary>
     public void Leave() => Interlocked.Decrement(ref _inFlight);
-
-    /// <summary>Gets the timestamp of the newest read in <see cref="LatencySeconds"/>.</summary>
-    public long LatencyAt => Volatile.Read(ref _latencyAt);
-
-    /// <summary>Counts a read into the moving average of the latency.</summary>
-    /// <param name="elapsed">How long the node took to begin its answer.</param>
-    /// <param name="timestamp">The present moment on the monotonic clock.</param>
-    public void RecordLatency(TimeSpan elapsed, long timestamp)
-    {
-        // Two racing updates may lose one sample of an average; a lock here would cost every read.
-        var previous = LatencySeconds;
-        var next = previous == 0 ? elapsed.TotalSeconds : previous + (LatencySmoothing * (elapsed.TotalSeconds - previous));
-        Volatile.Write(ref _latencySeconds, next);
-        Volatile.Write(ref _latencyAt, timestamp);
-    }
 
     /// <summary>Gets whether a read is trying the node after its ban.</summary>
     public bool IsOnTrial => Volatile.Read(ref _trialTaken) != 0;

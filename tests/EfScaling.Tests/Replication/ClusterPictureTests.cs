@@ -380,6 +380,21 @@ public sealed class ClusterPictureTests
     }
 
     // A primary with two replicas that have everything.
+    [Fact]
+    public void Latency_falls_at_once_and_rises_by_a_quarter_a_probe()
+    {
+        var cluster = new ScriptedCluster();
+        double[] measured = [10, 2, 100, 100, 2.1, 1];
+
+        var known = measured.Select(m => AnswerAfter(TimeSpan.FromMilliseconds(m)).Latency.TotalMilliseconds).ToList();
+
+        Assert.Equal([10, 2, 2.5, 3.125, 2.1, 1], known);
+
+        NodeState AnswerAfter(TimeSpan time) => cluster.Picture.Report(
+            cluster.Nodes[1],
+            new NodeSample(NodeRole.Replica, new ServerIdentity(ScriptedCluster.SystemId, 1), new WalPosition(100), cluster.Clock.Now, cluster.Clock.Advance(time))).After;
+    }
+
     private static ScriptedCluster Serving(bool firstNodeIsReference = true)
     {
         var cluster = new ScriptedCluster(firstNodeIsReference: firstNodeIsReference);

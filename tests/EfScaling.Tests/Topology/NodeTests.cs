@@ -20,27 +20,6 @@ public sealed class NodeTests
     }
 
     [Fact]
-    public void Latency_follows_a_change_within_a_handful_of_reads()
-    {
-        var node = ScriptedCluster.NodeAt(1);
-        Assert.Equal(0, node.LatencySeconds);
-
-        node.RecordLatency(10.Milliseconds(), 1);
-        Assert.Equal(0.010, node.LatencySeconds, 6);
-
-        node.RecordLatency(110.Milliseconds(), 2);
-        Assert.Equal(0.030, node.LatencySeconds, 6);
-        Assert.Equal(2, node.LatencyAt);
-
-        for (var read = 0; read < 20; read++)
-        {
-            node.RecordLatency(110.Milliseconds(), 3);
-        }
-
-        Assert.InRange(node.LatencySeconds, 0.105, 0.110);
-    }
-
-    [Fact]
     public async Task Only_one_of_many_takes_the_trial()
     {
         var node = ScriptedCluster.NodeAt(1);

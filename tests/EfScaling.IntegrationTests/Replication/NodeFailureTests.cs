@@ -1,0 +1,147 @@
+using EfScaling.Diagnostics;
+using EfScaling.IntegrationTests.Clusters;
+using EfScaling.Replication;
+using EfScaling.Routing;
+using EfScaling.Testing;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using static EfScaling.IntegrationTests.Clusters.ReplicaReads;
+
+namespace EfScaling.IntegrationTests.Replication;
+
+/// <summary>Nodes that are gone, hang, come back or change their role: reads go on elsewhere or fail with a clear error, and nothing hangs.</summary>
+public sealed class NodeFailureTests(ClusterFixture fixture)
+{
+    [Fact]
+    public async Task Without_a_reachable_replica_the_primary_serves()
+    {
+        await using var gone = await TcpProxy.StartAsync("127.0.0.1", fixture.Cluster.Standbys[0].Port);
+        await gone.CutAsync();
+        var options = Options(fixture.Cluster, At(fixture.Cluster.Standbys[0], gone.Port));
+
+        await Eventually.ThatAsync(async () => await ReasonAsync(options) == RoutingReason.ReplicasUnavailable, Patience, "the replica is known to be unreachable");
+
+        await using var context = new BlogContext(options);
+        Assert.Equal(3, await context.Blogs.CountAsync());
+        Assert.Equal(RoutingReason.ReplicasUnavailable, context.Database.LastRouting()!.Value.Reason);
+    }
+
+    [Fact]
+    public async Task Replica_that_comes_back_serves_again()
+    {
+        await using var proxy = await TcpProxy.StartAsync("127.0.0.1", fixture.Cluster.Standbys[0].Port);
+        var options = Options(fixture.Cluster, At(fixture.Cluster.Standbys[0], proxy.Port));
+        await ServesAsync(options);
+        await proxy.CutAsync();
+        await Eventually.ThatAsync(async () => await ReasonAsync(options) == RoutingReason.ReplicasUnavailable, Patience, "the replica is known to be unreachable");
+
+        proxy.Restore();
+
+        await ServesAsync(options);
+    }
+
+    [Fact]
+    public async Task Beyond_the_fallback_budget_reads_fail_and_name_every_node_with_its_reason()
+    {
+        await using var gone = await TcpProxy.StartAsync("127.0.0.1", fixture.Cluster.Standbys[0].Port);
+        await gone.CutAsync();
+        var replica = At(fixture.Cluster.Standbys[0], gone.Port);
+        var options = Options(fixture.Cluster, replica, r => r.FallbackBudget(0));
+
+        NoEligibleNodeException? refusal = null;
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                refusal = await Record.ExceptionAsync(() => ReasonAsync(options)) as NoEligibleNodeException;
+                return refusal is not null;
+            },
+            Patience,
+            "the read is refused");
+
+        Assert.StartsWith("Unreachable", refusal!.Reasons[$"127.0.0.1:{gone.Port}"], StringComparison.Ordinal);
+        Assert.Contains($"127.0.0.1:{gone.Port}", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("AsPrimary()", refusal.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(new NpgsqlConnectionStringBuilder(replica).Password!, refusal.ToString(), StringComparison.Ordinal);
+
+        await using var context = new BlogContext(options);
+        Assert.Equal(3, await context.Blogs.AsPrimary().CountAsync());
+        context.Notes.Add(new Note { Text = "writes go on" });
+        Assert.Equal(1, await context.SaveChangesAsync());
+        Assert.True(await context.Notes.AsPrimary().AnyAsync());
+    }
+
+    [Fact]
+    public async Task Stopped_replica_fails_no_read_and_is_asked_no_more()
+    {
+        await using var cluster = await PostgresCluster.StartAsync();
+        await BlogContext.CreateSchemaAsync(cluster);
+        var log = new EventLog();
+        var options = Options(cluster, cluster.Standbys[0].ConnectionString, r => r.AddReplica(cluster.Standbys[1].ConnectionString), log);
+        await ServesAsync(options);
+
+        using var stop = new CancellationTokenSource();
+        var readers = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
+        {
+            var reads = 0;
+            while (!stop.IsCancellationRequested)
+            {
+                await using var context = new BlogContext(options);
+                Assert.Equal(3, await context.Blogs.CountAsync());
+                reads++;
+            }
+
+            return reads;
+        })).ToArray();
+        await Eventually.ThatAsync(async () => (await NodesAsync(options, 50)).Count == 2, Patience, "both replicas serve");
+
+        await cluster.Standbys[0].KillAsync();
+        await Eventually.ThatAsync(
+            async () => (await NodesAsync(options, 50)).SetEquals([$"127.0.0.1:{cluster.Standbys[1].Port}"]), Patience, "the other replica serves everything");
+
+        await stop.CancelAsync();
+        Assert.All(await Task.WhenAll(readers), reads => Assert.True(reads > 0));
+        Assert.InRange(log.Count(EfScalingEventId.ReadMovedOn), 0, 20);
+
+        await cluster.Standbys[0].StartAsync();
+        await Eventually.ThatAsync(async () => (await NodesAsync(options, 50)).Count == 2, Patience, "the replica serves again");
+    }
+
+    [Fact]
+    public async Task Hung_replica_is_left_alone_after_its_first_missed_probe()
+    {
+        await using var proxy = await TcpProxy.StartAsync("127.0.0.1", fixture.Cluster.Standbys[0].Port);
+        var options = Options(fixture.Cluster, At(fixture.Cluster.Standbys[0], proxy.Port), r => r.AddReplica(fixture.Cluster.Standbys[1].ConnectionString).ReadTimeout(TimeSpan.FromSeconds(1)).Balancing(LoadBalancing.RoundRobin));
+        await Eventually.ThatAsync(async () => (await NodesAsync(options, 50)).Count == 2, Patience, "both replicas serve");
+
+        proxy.HalfOpen();
+        await Eventually.ThatAsync(
+            async () => (await NodesAsync(options, 50)).SetEquals([$"127.0.0.1:{fixture.Cluster.Standbys[1].Port}"]), Patience, "the other replica serves everything");
+
+        var started = TimeProvider.System.GetTimestamp();
+        await NodesAsync(options, 50);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
+    public async Task Standby_promoted_while_its_connections_are_pooled_serves_no_more()
+    {
+        await using var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 1 });
+        await BlogContext.CreateSchemaAsync(cluster);
+        var log = new EventLog();
+        var options = Options(cluster, cluster.Standbys[0].ConnectionString, log: log);
+        await ServesAsync(options);
+        await NodesAsync(options, 20);
+
+        await cluster.Standbys[0].PromoteAsync();
+        await Eventually.ThatAsync(async () => await ReasonAsync(options) == RoutingReason.ReplicasUnavailable, Patience, "the promoted standby is left alone");
+        await cluster.Standbys[0].ExecuteAsync("DELETE FROM \"PostTag\"; DELETE FROM \"Posts\"; DELETE FROM \"Blogs\"");
+
+        for (var i = 0; i < 50; i++)
+        {
+            await using var context = new BlogContext(options);
+            Assert.Equal(3, await context.Blogs.CountAsync());
+        }
+
+        await Eventually.ThatAsync(() => log.Count(EfScalingEventId.ReplicaIsWritable) == 1, Patience, "the promotion is named");
+    }
+}

@@ -134,7 +134,7 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
 #pragma warning restore CA1031
         {
             _notBefore[node.Ordinal] = IsRefusedLogin(exception) ? Moment.Now(clock).Plus(_refusedLoginInterval, clock) : Moment.Never;
-            OnFailure(node, Describe(exception));
+            OnFailure(node, NodeError.Describe(exception));
         }
     }
 
@@ -221,8 +221,4 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
 
     private static bool IsRefusedLogin(Exception exception) =>
         exception is PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.InvalidCatalogName };
-
-    // The message of the innermost cause says what happened ("Connection refused", "password authentication failed"); none holds a password.
-    private static string Describe(Exception exception) =>
-        exception is PostgresException postgres ? $"{postgres.SqlState}: {postgres.MessageText}" : exception.GetBaseException().Message;
 }

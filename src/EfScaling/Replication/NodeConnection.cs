@@ -85,7 +85,7 @@ internal sealed class NodeConnection : RelationalConnection
         _cluster.Logger.ReadBroke(exception, Node.Name);
         if (ReadFailureClassifier.Classify(exception, wasOpen: true, isPoolFull: false) == ReadFailure.Node)
         {
-            _cluster.Ban(Node, exception.GetBaseException().Message);
+            _cluster.Ban(Node, NodeError.Describe(exception));
         }
     }
 

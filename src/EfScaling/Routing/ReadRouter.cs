@@ -166,7 +166,7 @@ internal sealed class ReadRouter(
         var failure = ReadFailureClassifier.Classify(exception, wasOpen, isPoolFull);
         if (failure == ReadFailure.Node)
         {
-            Cluster.Ban(connection.Node, Describe(exception));
+            Cluster.Ban(connection.Node, NodeError.Describe(exception));
         }
 
         if (failure == ReadFailure.Query || IsOverdue())
@@ -534,6 +534,4 @@ internal sealed class ReadRouter(
         LastDecision = null;
         IsReadOnly = false;
     }
-
-    private static string Describe(Exception exception) => exception.GetBaseException().Message;
 }

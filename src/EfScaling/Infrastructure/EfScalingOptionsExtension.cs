@@ -22,6 +22,8 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
     /// <inheritdoc />
     public void Validate(IDbContextOptions options)
     {
+        // Not the servers and limits: EF asks once for each internal service provider (ServiceProviderCache, EF Core 10), and options that differ only
+        // in those share one. ClusterFactory judges them at the first command of each options.
         if (Replicas is not null)
         {
             EfScalingServices.RequireNpgsql(options);

@@ -34,7 +34,23 @@ public sealed class EfScalingOptionsExtensionTests
         ["ramp-up"] = r => r.RampUp(1.Seconds()),
     };
 
+    // None of them reaches a server.
+    private static readonly Dictionary<string, Action<ShopContext>> _commands = new()
+    {
+        ["query"] = c => c.Customers.Count(),
+        ["query on the primary"] = c => c.Customers.AsPrimary().Count(),
+        ["SaveChanges"] = c =>
+        {
+            c.Add(new Product { Name = "lamp" });
+            c.SaveChanges();
+        },
+        ["SQL"] = c => c.Database.ExecuteSqlRaw("SELECT 1"),
+        ["transaction"] = c => c.Database.BeginTransaction(),
+    };
+
     public static TheoryData<string> Settings => [.. _settings.Keys];
+
+    public static TheoryData<string> Commands => [.. _commands.Keys];
 
     [Theory]
     [MemberData(nameof(Settings))]
@@ -124,6 +140,22 @@ public sealed class EfScalingOptionsExtensionTests
     public void Before_UseNpgsql_says_what_to_call()
     {
         AssertRefused(new DbContextOptionsBuilder().UseReadReplicas(r => r.AddReplica(ShopContext.Replica)).UseNpgsql(ShopContext.Primary), "before UseNpgsql", "UseNpgsql");
+    }
+
+    [Theory]
+    [MemberData(nameof(Commands))]
+    public void Wrong_servers_are_refused_by_every_first_command_also_beside_right_ones_with_the_same_service_provider(string command)
+    {
+        using var right = ShopContext.Create();
+        for (var attempt = 0; attempt < 2; attempt++)
+        {
+            using var wrong = ShopContext.Create(r => r.AddReplica(ShopContext.Primary));
+            Assert.Same(SingletonOf(right), SingletonOf(wrong));
+
+            var exception = Assert.Throws<InvalidOperationException>(() => _commands[command](wrong));
+
+            Assert.Contains("Remove that AddReplica call", exception.Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -26,31 +26,19 @@ internal sealed class InterleavedPair(Func<int, Task> baseline, Func<int, Task> 
     /// <summary>Gets how much more processor time of this process the candidate takes, in microseconds.</summary>
     public Estimate ProcessorDifference => Estimate.Of(_candidate.Zip(_baseline, (c, b) => c.Processor - b.Processor));
 
-    /// <summary>Runs both long enough for the runtime to have compiled the hot paths for good.</summary>
-    public async Task WarmUpAsync(TimeSpan time)
+    /// <summary>Measures several pairs: warms up all of them first, then visits each in turn, round after round.</summary>
+    public static async Task MeasureAsync(IReadOnlyCollection<InterleavedPair> pairs, Effort effort)
     {
-        var start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(start) < time)
+        foreach (var pair in pairs)
         {
-            await baseline(blockSize);
-            await candidate(blockSize);
+            await pair.WarmUpAsync(effort.WarmUp);
         }
-    }
 
-    /// <summary>Times a number of pairs of blocks; which of the two goes first alternates.</summary>
-    public async Task RunAsync(int pairs)
-    {
-        for (var pair = 0; pair < pairs; pair++)
+        for (var round = 0; round < effort.Rounds; round++)
         {
-            if (pair % 2 == 0)
+            foreach (var pair in pairs)
             {
-                _baseline.Add(await TimeAsync(baseline));
-                _candidate.Add(await TimeAsync(candidate));
-            }
-            else
-            {
-                _candidate.Add(await TimeAsync(candidate));
-                _baseline.Add(await TimeAsync(baseline));
+                await pair.RunAsync(effort.Pairs);
             }
         }
     }
@@ -65,6 +53,35 @@ internal sealed class InterleavedPair(Func<int, Task> baseline, Func<int, Task> 
         }
 
         return Estimate.Of(differences);
+    }
+
+    // Long enough for the runtime to have compiled the hot paths for good.
+    private async Task WarmUpAsync(TimeSpan time)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < time)
+        {
+            await baseline(blockSize);
+            await candidate(blockSize);
+        }
+    }
+
+    // Which of the two goes first alternates.
+    private async Task RunAsync(int pairs)
+    {
+        for (var pair = 0; pair < pairs; pair++)
+        {
+            if (pair % 2 == 0)
+            {
+                _baseline.Add(await TimeAsync(baseline));
+                _candidate.Add(await TimeAsync(candidate));
+            }
+            else
+            {
+                _candidate.Add(await TimeAsync(candidate));
+                _baseline.Add(await TimeAsync(baseline));
+            }
+        }
     }
 
     private async Task<Cost> TimeAsync(Func<int, Task> block)

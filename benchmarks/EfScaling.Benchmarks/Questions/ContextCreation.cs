@@ -29,23 +29,11 @@ internal sealed class ContextCreation : IQuestion
         var variants = depths.Select(d => (d.Name, Pair: new InterleavedPair(Block([], d.Touch), Block(_replicas, d.Touch), BlockSize))).ToList();
         var control = new InterleavedPair(Block([], depths[1].Touch), Block([], depths[1].Touch), BlockSize);
         variants.Add(("control: plain EF against itself, Model touched", control));
-        foreach (var (_, pair) in variants)
-        {
-            await pair.WarmUpAsync(effort.WarmUp);
-        }
-
-        for (var round = 0; round < effort.Rounds; round++)
-        {
-            foreach (var (_, pair) in variants)
-            {
-                await pair.RunAsync(effort.Pairs);
-            }
-        }
+        await InterleavedPair.MeasureAsync([.. variants.Select(v => v.Pair)], effort);
 
         var figures = new List<Figure>();
         foreach (var (name, pair) in variants)
         {
-            
             // Nothing here waits, so the processor time is the time, and another program on the same core does not count.
             var added = pair.ProcessorDifference;
             var bytes = await pair.AllocationsAsync(rounds: 5);

@@ -34,18 +34,7 @@ internal sealed class ReadComparison(IReadOnlyList<ReadShape> shapes, int blockS
         var control = new InterleavedPair(Async(shapes[0], plain[2], null), Async(shapes[0], plain[2], null), blockSize);
         variants.Add(("control: plain EF against itself", control));
 
-        foreach (var (_, pair) in variants)
-        {
-            await pair.WarmUpAsync(effort.WarmUp);
-        }
-
-        for (var round = 0; round < effort.Rounds; round++)
-        {
-            foreach (var (_, pair) in variants)
-            {
-                await pair.RunAsync(effort.Pairs);
-            }
-        }
+        await InterleavedPair.MeasureAsync([.. variants.Select(v => v.Pair)], effort);
 
         var figures = new List<Figure>();
         foreach (var (name, pair) in variants)

@@ -14,7 +14,7 @@ namespace EfScaling.Testing;
 /// </remarks>
 public sealed class PostgresCluster : IAsyncDisposable
 {
-    private readonly SemaphoreSlim _membership = new(1, 1);
+    private readonly AsyncLock _membership = new();
     private readonly ServerFolder _folder;
     private readonly PostgresTools _tools;
     private readonly PostgresConfiguration _configuration;
@@ -79,31 +79,24 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The cluster is disposed.</exception>
     public async Task<PostgresServer> AddStandbyAsync(CancellationToken cancellationToken = default)
     {
-        await _membership.WaitAsync(cancellationToken).ConfigureAwait(false);
+        using var held = await _membership.LockAsync(cancellationToken).ConfigureAwait(false);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var standby = NewStandby();
         try
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            var standby = NewStandby();
-            try
-            {
-                await BaseBackup.TakeAsync(_tools, _configuration, Primary, standby.DataFolder, cancellationToken).ConfigureAwait(false);
-                await standby.StartAsync(cancellationToken).ConfigureAwait(false);
-                await WaitUntilStreamingAsync([standby], cancellationToken).ConfigureAwait(false);
-            }
-            catch
-            {
-                await standby.EndAsync().ConfigureAwait(false);
-                await ServerFolder.RemoveAsync(standby.DataFolder).ConfigureAwait(false);
-                throw;
-            }
-
-            _servers = _servers.Add(standby);
-            return standby;
+            await BaseBackup.TakeAsync(_tools, _configuration, Primary, standby.DataFolder, cancellationToken).ConfigureAwait(false);
+            await standby.StartAsync(cancellationToken).ConfigureAwait(false);
+            await WaitUntilStreamingAsync([standby], cancellationToken).ConfigureAwait(false);
         }
-        finally
+        catch
         {
-            _membership.Release();
+            await standby.EndAsync().ConfigureAwait(false);
+            await ServerFolder.RemoveAsync(standby.DataFolder).ConfigureAwait(false);
+            throw;
         }
+
+        _servers = _servers.Add(standby);
+        return standby;
     }
 
     /// <summary>Completes when every running standby has replayed what <see cref="Primary"/> had written when the call began.</summary>
@@ -143,22 +136,15 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// <summary>Ends all servers at once and removes their folder. Does nothing the second time.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _membership.WaitAsync().ConfigureAwait(false);
-        try
+        using var held = await _membership.LockAsync().ConfigureAwait(false);
+        if (_disposed)
         {
-            if (_disposed)
-            {
-                return;
-            }
+            return;
+        }
 
-            _disposed = true;
-            await Task.WhenAll(_servers.Select(server => server.EndAsync())).ConfigureAwait(false);
-            await _folder.DisposeAsync().ConfigureAwait(false);
-        }
-        finally
-        {
-            _membership.Release();
-        }
+        _disposed = true;
+        await Task.WhenAll(_servers.Select(server => server.EndAsync())).ConfigureAwait(false);
+        await _folder.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task StartServersAsync(CancellationToken cancellationToken)

@@ -15,15 +15,8 @@ public sealed partial class PostgresServer
     /// <exception cref="ObjectDisposedException">The cluster is disposed.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
-        await _lifecycle.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            await StartUnlockedAsync(cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _lifecycle.Release();
-        }
+        using var held = await _lifecycle.LockAsync(cancellationToken).ConfigureAwait(false);
+        await StartUnlockedAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Shuts the server down in order ("fast"): sessions are ended, open transactions rolled back, data written. Does nothing when it does not run.</summary>
@@ -35,15 +28,8 @@ public sealed partial class PostgresServer
     /// <exception cref="TimeoutException">The server still runs after 30 seconds.</exception>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
-        await _lifecycle.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            await _process.EndAsync(UnixSignal.Interrupt, Patience, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _lifecycle.Release();
-        }
+        using var held = await _lifecycle.LockAsync(cancellationToken).ConfigureAwait(false);
+        await _process.EndAsync(UnixSignal.Interrupt, Patience, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Crashes the server: its processes are killed without warning, and clients see reset connections. Does nothing when it does not run.</summary>

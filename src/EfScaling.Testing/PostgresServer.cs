@@ -10,13 +10,13 @@ namespace EfScaling.Testing;
 /// Thread-safe. Start, stop and restart wait for each other; kill, suspend and continue act at once. Every SQL helper opens a connection of its own,
 /// outside any pool, and closes it. Disposing the cluster ends the server.
 /// </remarks>
-#pragma warning disable CA1001 // The cluster ends the server; a semaphore whose wait handle nobody asks for holds nothing to dispose.
+#pragma warning disable CA1001 // The cluster ends the server, and with it gives the port back.
 public sealed partial class PostgresServer
 #pragma warning restore CA1001
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private readonly SemaphoreSlim _lifecycle = new(1, 1);
+    private readonly AsyncLock _lifecycle = new();
     private readonly PostgresTools _tools;
     private readonly PostgresConfiguration _configuration;
     private readonly ServerProcess _process;

@@ -16,7 +16,7 @@ public sealed class RedisServer : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private readonly SemaphoreSlim _lifecycle = new(1, 1);
+    private readonly AsyncLock _lifecycle = new();
     private readonly ServerFolder _folder;
     private readonly ServerProcess _process;
     private readonly string _program;
@@ -80,16 +80,9 @@ public sealed class RedisServer : IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The server is disposed.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
-        await _lifecycle.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            await StartUnlockedAsync(cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _lifecycle.Release();
-        }
+        using var held = await _lifecycle.LockAsync(cancellationToken).ConfigureAwait(false);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        await StartUnlockedAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Shuts the server down in order. Does nothing when it does not run. A suspended server is continued first.</summary>
@@ -97,15 +90,8 @@ public sealed class RedisServer : IAsyncDisposable
     /// <exception cref="TimeoutException">The server still runs after 30 seconds.</exception>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
-        await _lifecycle.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            await _process.EndAsync(UnixSignal.Terminate, Patience, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _lifecycle.Release();
-        }
+        using var held = await _lifecycle.LockAsync(cancellationToken).ConfigureAwait(false);
+        await _process.EndAsync(UnixSignal.Terminate, Patience, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Crashes the server: its process is killed without warning. Does nothing when it does not run. Works on a suspended server.</summary>
@@ -122,23 +108,16 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>Ends the server at once and removes its folder. Does nothing the second time.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _lifecycle.WaitAsync().ConfigureAwait(false);
-        try
+        using var held = await _lifecycle.LockAsync().ConfigureAwait(false);
+        if (_disposed)
         {
-            if (_disposed)
-            {
-                return;
-            }
+            return;
+        }
 
-            _disposed = true;
-            await _process.KillAsync().ConfigureAwait(false);
-            _port.Dispose();
-            await _folder.DisposeAsync().ConfigureAwait(false);
-        }
-        finally
-        {
-            _lifecycle.Release();
-        }
+        _disposed = true;
+        await _process.KillAsync().ConfigureAwait(false);
+        _port.Dispose();
+        await _folder.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task StartUnlockedAsync(CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using EfScaling.Consistency;
 using EfScaling.Routing;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 
@@ -10,7 +11,7 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <returns>The scope. Scopes nest; the innermost wins.</returns>
     /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
-    public static IDisposable UsePrimary(this DatabaseFacade database) => Router(database, nameof(UsePrimary)).Enter(ReadTarget.Primary, null);
+    public static IDisposable UsePrimary(this DatabaseFacade database) => Router(database, nameof(UsePrimary)).Enter(ReadContract.Primary, null);
 
     /// <summary>Limits how old data may be until the scope is disposed; <c>WithMaxStaleness</c> on a query wins.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>
@@ -21,7 +22,40 @@ public static class EfScalingDatabaseFacadeExtensions
     public static IDisposable UseMaxStaleness(this DatabaseFacade database, TimeSpan limit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, TimeSpan.Zero);
-        return Router(database, nameof(UseMaxStaleness)).Enter(ReadTarget.Default, limit);
+        return Router(database, nameof(UseMaxStaleness)).Enter(null, limit);
+    }
+
+    /// <summary>Says what reads ask of their data until the scope is disposed; <c>WithContract</c> on a query wins.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="contract">The contract.</param>
+    /// <returns>The scope. Scopes nest; the innermost wins.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not defined.</exception>
+    /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
+    public static IDisposable UseContract(this DatabaseFacade database, ReadContract contract) =>
+        Enum.IsDefined(contract)
+            ? Router(database, nameof(UseContract)).Enter(contract, null)
+            : throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.");
+
+    /// <summary>Returns the token of all that the context, and the session it runs in, has written and seen.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <returns>The token. Costs a round trip to the primary if something was written whose position is not known, and nothing otherwise.</returns>
+    /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
+    public static ConsistencyToken GetConsistencyToken(this DatabaseFacade database) => Router(database, nameof(GetConsistencyToken)).Session.GetToken();
+
+    /// <inheritdoc cref="GetConsistencyToken" />
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="cancellationToken">Ends the wait for a server.</param>
+    public static ValueTask<ConsistencyToken> GetConsistencyTokenAsync(this DatabaseFacade database, CancellationToken cancellationToken = default) =>
+        Router(database, nameof(GetConsistencyTokenAsync)).Session.GetTokenAsync(cancellationToken);
+
+    /// <summary>Makes later reads of the context, and of the session it runs in, show what was written and seen elsewhere.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="token">The token.</param>
+    /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
+    public static void UseConsistencyToken(this DatabaseFacade database, ConsistencyToken token)
+    {
+        ArgumentNullException.ThrowIfNull(token);
+        Router(database, nameof(UseConsistencyToken)).Session.Use(token);
     }
 
     /// <summary>Returns where the context's newest command ran, why, and how old its data may have been.</summary>

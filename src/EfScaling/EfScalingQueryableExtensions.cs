@@ -1,3 +1,4 @@
+using EfScaling.Consistency;
 using EfScaling.Routing;
 
 namespace Microsoft.EntityFrameworkCore;
@@ -31,6 +32,14 @@ public static class EfScalingQueryableExtensions
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, TimeSpan.Zero);
         return source.TagWith(QueryHints.StalenessTag(limit));
     }
+
+    /// <summary>Says what the query asks of its data, whatever the scope and the context say.</summary>
+    /// <param name="source">The query.</param>
+    /// <param name="contract">The contract. Of several on one query the strictest counts.</param>
+    /// <returns>The query, marked.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not defined.</exception>
+    public static IQueryable<T> WithContract<T>(this IQueryable<T> source, ReadContract contract) =>
+        Enum.IsDefined(contract) ? source.TagWith(QueryHints.ContractTag(contract)) : throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.");
 
     /// <summary>Says in words where the query would run now and why, without running it.</summary>
     /// <param name="source">A query of a context with <c>UseReadReplicas</c>.</param>

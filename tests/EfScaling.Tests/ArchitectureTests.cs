@@ -19,8 +19,8 @@ public sealed partial class ArchitectureTests
         ["Routing"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding"],
         ["Infrastructure"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching", "Routing"],
 
-        // Entry points name the settings of the capabilities, and operators hand on what Routing carries out.
-        [Root] = ["Infrastructure", "Replication", "Sharding", "Caching", "Routing"],
+        // Entry points name the settings and values of the capabilities, and operators hand on what Routing carries out.
+        [Root] = ["Infrastructure", "Consistency", "Replication", "Sharding", "Caching", "Routing"],
     };
 
     // Infrastructure recognises the provider by its options extension; it opens nothing.

@@ -20,6 +20,12 @@ internal sealed class LsnClock(int capacity)
     /// <param name="position">The primary's normalised insert position.</param>
     public void Record(Moment sentAt, WalPosition position)
     {
+        if (_count > 0 && sentAt <= _samples[(_next - 1 + capacity) % capacity].SentAt)
+        {
+            // Overtaken by a question that was asked later.
+            return;
+        }
+
         _samples[_next] = (sentAt, position);
         _next = (_next + 1) % capacity;
         _count = Math.Min(_count + 1, capacity);
@@ -45,5 +51,24 @@ internal sealed class LsnClock(int capacity)
         }
 
         return Moment.Never;
+    }
+
+    /// <summary>Returns the lowest known position at or above everything that was committed before a moment.</summary>
+    /// <returns>The position and when it was asked for; <see langword="null"/> if no sample is as young.</returns>
+    public (Moment SentAt, WalPosition Position)? PositionSince(Moment moment)
+    {
+        (Moment SentAt, WalPosition Position)? found = null;
+        for (var back = 1; back <= _count; back++)
+        {
+            var sample = _samples[(_next - back + capacity) % capacity];
+            if (sample.SentAt < moment)
+            {
+                break;
+            }
+
+            found = sample;
+        }
+
+        return found;
     }
 }

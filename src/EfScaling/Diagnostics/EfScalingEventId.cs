@@ -39,6 +39,9 @@ public static class EfScalingEventId
     /// <summary>The primary refused reads that no replica could serve, because the fallback budget was used up.</summary>
     public const int FallbackBudgetUsedUp = Replication + 10;
 
+    /// <summary>The primary did not answer the question how far its log has grown.</summary>
+    public const int PositionUnknown = Replication + 11;
+
     /// <summary>A command was routed.</summary>
     public const int CommandRouted = Routing;
 
@@ -47,4 +50,7 @@ public static class EfScalingEventId
 
     /// <summary>A read failed on a node after its first row.</summary>
     public const int ReadBroke = Routing + 2;
+
+    /// <summary>A consistency token cannot be used for a cluster, so that reads of its session go to the primary.</summary>
+    public const int TokenNotUsable = Routing + 3;
 }

@@ -13,4 +13,7 @@ internal static partial class RoutingLog
 
     [LoggerMessage(EfScalingEventId.ReadBroke, LogLevel.Warning, "A read broke on node '{Node}' after its first row; it is not repeated.")]
     public static partial void ReadBroke(this ILogger logger, Exception exception, string node);
+
+    [LoggerMessage(EfScalingEventId.TokenNotUsable, LogLevel.Information, "A consistency token was changed, or is of another cluster or history ({Token}); the reads of its session go to the primary.")]
+    public static partial void TokenNotUsable(this ILogger logger, string token);
 }

@@ -47,9 +47,11 @@ internal static class EfScalingServices
         services.AddSingleton<IInterceptor, PrimaryConnectionInterceptor>();
         services.AddSingleton<IInterceptor, ReadOnlyContextInterceptor>();
         services.AddSingleton<IInterceptor, QueryOperatorInterceptor>();
+        services.AddSingleton<IInterceptor, CommitPositionInterceptor>();
         services.AddSingleton<IConventionSetPlugin>(new EfScalingConventionPlugin(trackedReads));
 
         services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());
+        services.Replace(ServiceDescriptor.Singleton<IRelationalTransactionFactory, PositionedTransactionFactory>());
         services.Replace(ServiceDescriptor.Singleton<IModificationCommandFactory, XminModificationCommandFactory>());
         Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => new PlannedSqlGeneratorFactory(inner, p.GetRequiredService<QuerySqlGeneratorDependencies>()));
         Wrap<IQueryTranslationPostprocessorFactory>(services, (inner, p) => new PlanningPostprocessorFactory(inner, p.GetRequiredService<QueryTranslationPostprocessorDependencies>(), trackedReads));

@@ -9,7 +9,7 @@ namespace EfScaling.Replication;
 
 /// <summary>A primary and its replicas as this process knows and uses them; all contexts with equal settings share one.</summary>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class Cluster
+internal sealed class Cluster : IPositionSource
 {
     // With and without password, for each of a few data sources.
     private const int MaxOwnConnectionStrings = 8;
@@ -17,6 +17,7 @@ internal sealed class Cluster
     private readonly FreshnessGate _gate;
     private readonly ReplicaSelector _selector;
     private readonly ClusterMonitor _monitor;
+    private readonly PrimaryPosition _positions;
     private readonly Database _ownDatabase;
     private volatile string[] _ownConnectionStrings = [];
 
@@ -47,7 +48,9 @@ internal sealed class Cluster
         _selector = new ReplicaSelector(options, _gate, clock, random);
         Picture = new ClusterPicture(nodes, firstNodeIsReference, options, _gate, clock);
         _monitor = new ClusterMonitor(nodes, Picture, _gate, options, clock, random, logger);
+        _positions = new PrimaryPosition(Picture, nodes[0], options, clock, logger);
         Fallback = new FallbackBudget(options.FallbackReadsPerSecond, clock);
+        CatchUp = new CatchUp(options, clock);
     }
 
     /// <summary>Gets the nodes by ordinal.</summary>
@@ -73,6 +76,15 @@ internal sealed class Cluster
 
     /// <summary>Gets the bound on reads that the primary takes for want of replicas.</summary>
     public FallbackBudget Fallback { get; }
+
+    /// <summary>Gets whether reads may wait for a replica to catch up.</summary>
+    public CatchUp CatchUp { get; }
+
+    /// <inheritdoc />
+    public string Shard => string.Empty;
+
+    /// <inheritdoc />
+    public ServerIdentity? Identity => Picture.Current.Primary?.Sample?.Identity;
 
     // Fixed when the context names its primary; otherwise whichever node is writable.
     private string? PrimaryName { get; }
@@ -113,6 +125,37 @@ internal sealed class Cluster
     {
         _monitor.Touch(now);
         return _selector.Choose(Picture.Current, request, now);
+    }
+
+    /// <summary>Searches a replica that can prove itself that it is fresh enough, after no measurement has proven it of any.</summary>
+    public ReplicaChoice ChooseGuarded(in ReadRequest request, Moment now) => _selector.ChooseGuarded(Picture.Current, request, now, Picture.PositionSince);
+
+    /// <summary>Returns the replica that runs as the given server, or -1.</summary>
+    public int OrdinalOf(ulong server)
+    {
+        foreach (var state in Picture.Current.Nodes)
+        {
+            if (state.Sample is { Role: NodeRole.Replica } sample && sample.ServerStart == server)
+            {
+                return state.Node.Ordinal;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <inheritdoc />
+    public ServerPosition? PositionSince(Moment moment)
+    {
+        _monitor.Touch(Moment.Now(Clock));
+        return Picture.PositionSince(moment) ?? _positions.Ask();
+    }
+
+    /// <inheritdoc />
+    public async ValueTask<ServerPosition?> PositionSinceAsync(Moment moment, CancellationToken cancellationToken)
+    {
+        _monitor.Touch(Moment.Now(Clock));
+        return Picture.PositionSince(moment) ?? await _positions.AskAsync(moment, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Leaves a node alone for a while, because a read failed through its fault.</summary>

@@ -180,7 +180,10 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
         }
 
         var readOnly = connectionString.Options?.Contains("default_transaction_read_only=on", StringComparison.OrdinalIgnoreCase) == true;
-        return new Node(endpoints[0], ordinal, dataSource, dataSource, new NodeTraits(region, weight, connectionString.MaxPoolSize, readOnly));
+
+        // The monitor holds one of the connections.
+        var maxConnections = Math.Max(1, connectionString.MaxPoolSize - 1);
+        return new Node(endpoints[0], ordinal, dataSource, dataSource, new NodeTraits(region, weight, maxConnections, readOnly));
     }
 
     private NpgsqlDataSource? PrimarySource(NpgsqlOptionsExtension provider, PrimaryConnection primary)

@@ -122,6 +122,24 @@ internal sealed class ClusterPicture
         }
     }
 
+    /// <summary>Returns the lowest known position of the present primary at or above everything that was committed before a moment.</summary>
+    public ServerPosition? PositionSince(Moment moment)
+    {
+        lock (_lock)
+        {
+            return _clockIdentity is { } identity && _lsnClock.PositionSince(moment) is { } sample ? new ServerPosition(identity, sample.Position, sample.SentAt) : null;
+        }
+    }
+
+    /// <summary>Returns until when everything committed is visible on a server that has replayed a position.</summary>
+    public Moment VisibleThrough(WalPosition replayed)
+    {
+        lock (_lock)
+        {
+            return _lsnClock.VisibleThrough(replayed);
+        }
+    }
+
     /// <summary>Forgets every measurement, because the monitor pauses and what it knew goes stale.</summary>
     public void Forget()
     {

@@ -36,7 +36,7 @@ internal sealed class FreshnessGate(ReplicaOptions options, TimeProvider clock)
             return Freshness.Recovering;
         }
 
-        return state.VisibleThrough >= request.FloorFor(state.Node.Ordinal) ? Freshness.Fresh : Freshness.BehindCaller;
+        return state.Sample!.Position >= request.Position && state.VisibleThrough >= request.FloorFor(state.Node.Ordinal) ? Freshness.Fresh : Freshness.BehindCaller;
     }
 
     /// <summary>Judges a node for any read at all: everything but staleness and what the caller has seen.</summary>

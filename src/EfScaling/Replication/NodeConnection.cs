@@ -14,18 +14,23 @@ namespace EfScaling.Replication;
 /// <summary>A context's connection to one node, on which the context's own connection takes no part.</summary>
 /// <remarks>
 /// <para>Not thread-safe, like the context it belongs to. It is leased for one read at a time; what the read needs besides (split queries) joins the lease.</para>
-/// <para>A session is checked once for each physical connection: that its server is a standby of the cluster. The check costs one round trip then.</para>
+/// <para>
+/// A session is checked once for each physical connection: that its server is a standby of the cluster, and the one that the probes measure. The check costs
+/// one round trip then, and once more when the probes find another server at the address.
+/// </para>
 /// </remarks>
 internal sealed class NodeConnection : RelationalConnection
 {
     private const string ReadOnlySql = "SET default_transaction_read_only = on";
 
     // Npgsql hands out the same dictionary of server parameters as long as the physical connection lives, and no other.
-    private static readonly ConditionalWeakTable<IReadOnlyDictionary<string, string>, object> _checked = [];
-    private static readonly object _passed = new();
+    private static readonly ConditionalWeakTable<IReadOnlyDictionary<string, string>, NodeSample> _checked = [];
 
     private readonly Cluster _cluster;
     private IReadOnlyDictionary<string, string>? _serverParameters;
+    private SessionProgress? _own;
+    private SessionProgress? _ambient;
+    private ulong _server;
     private bool _isTrial;
 
     public NodeConnection(RelationalConnectionDependencies dependencies, Node node, Cluster cluster)
@@ -44,8 +49,11 @@ internal sealed class NodeConnection : RelationalConnection
     /// <summary>Gets whether the connection of the present read could be opened.</summary>
     public bool WasOpened { get; private set; }
 
-    /// <summary>Gets when the newest read ended; <see cref="Moment.Never"/> before the first.</summary>
-    public Moment LastReadEnded { get; private set; } = Moment.Never;
+    /// <summary>Gets the position that the read under way had to show.</summary>
+    public WalPosition LeasedPosition { get; private set; }
+
+    /// <summary>Gets the version of the server, once the connection was opened.</summary>
+    public Version ServerVersion => ((NpgsqlConnection)DbConnection).PostgreSqlVersion;
 
     /// <inheritdoc />
     public override string? ConnectionString
@@ -60,18 +68,23 @@ internal sealed class NodeConnection : RelationalConnection
 
     /// <summary>Begins a read.</summary>
     /// <param name="now">The present moment.</param>
+    /// <param name="position">What it must show.</param>
     /// <param name="isTrial">Whether this is the one read that tries the node after its ban.</param>
     /// <param name="commandTimeout">Seconds the read may take; <see langword="null"/> for the data source's default.</param>
-    public void Lease(Moment now, bool isTrial, int? commandTimeout)
+    public void Lease(Moment now, WalPosition position, bool isTrial, int? commandTimeout)
     {
         CommandTimeout = commandTimeout;
-        (IsLeased, WasOpened, _isTrial, LeasedAt) = (true, false, isTrial, now);
+        (IsLeased, WasOpened, _isTrial, LeasedAt, LeasedPosition) = (true, false, isTrial, now, position);
+        (_own, _ambient) = (null, null);
         Node.Enter();
     }
 
     /// <summary>Notes that the node has begun to answer the read.</summary>
-    public void Answered()
+    /// <param name="own">The progress of the context, which the read counts for when it ends; <see langword="null"/> if it does not.</param>
+    /// <param name="ambient">The progress of the session around the context; <see langword="null"/> if there is none.</param>
+    public void Answered(SessionProgress? own, SessionProgress? ambient)
     {
+        (_own, _ambient) = (own, ambient);
         if (_isTrial)
         {
             EndTrial();
@@ -106,7 +119,13 @@ internal sealed class NodeConnection : RelationalConnection
 
         IsLeased = false;
         Node.Leave();
-        LastReadEnded = Moment.Now(_cluster.Clock);
+        if (_own is not null)
+        {
+            var now = Moment.Now(_cluster.Clock);
+            _own.Read(_server, now);
+            _ambient?.Read(_server, now);
+        }
+
         if (_isTrial)
         {
             EndTrial();
@@ -141,14 +160,14 @@ internal sealed class NodeConnection : RelationalConnection
         {
             if (NeedsCheck(connection))
             {
-                using var command = new NpgsqlCommand(ReplicaProbe.Sql, connection);
+                using var command = CommandOf(ReplicaProbe.Sql, connection);
                 using var reader = command.ExecuteReader();
                 Judge(reader.Read() ? Sample(reader) : null);
             }
 
             if (!Node.Traits.SessionsAreReadOnly)
             {
-                using var command = new NpgsqlCommand(ReadOnlySql, connection);
+                using var command = CommandOf(ReadOnlySql, connection);
                 command.ExecuteNonQuery();
             }
         }
@@ -215,8 +234,17 @@ internal sealed class NodeConnection : RelationalConnection
     private bool NeedsCheck(NpgsqlConnection connection)
     {
         _serverParameters = connection.PostgresParameters;
-        return !_checked.TryGetValue(_serverParameters, out _) || IsPromoted(_serverParameters);
+        if (!_checked.TryGetValue(_serverParameters, out var server))
+        {
+            return true;
+        }
+
+        _server = server.ServerStart;
+        return IsPromoted(_serverParameters) || (_cluster.Picture.Current.Nodes[Node.Ordinal].Sample is { } measured && measured.ServerStart != _server);
     }
+
+    // With the timeout of the read: a server that hangs must not hold it up for as long as the data source allows.
+    private NpgsqlCommand CommandOf(string sql, NpgsqlConnection connection) => new(sql, connection) { CommandTimeout = CommandTimeout ?? connection.CommandTimeout };
 
     private static bool IsPromoted(IReadOnlyDictionary<string, string> parameters) =>
         parameters.TryGetValue("in_hot_standby", out var inHotStandby) && inHotStandby == "off";
@@ -242,7 +270,7 @@ internal sealed class NodeConnection : RelationalConnection
     {
         if (NeedsCheck(connection))
         {
-            var command = new NpgsqlCommand(ReplicaProbe.Sql, connection);
+            var command = CommandOf(ReplicaProbe.Sql, connection);
             await using (command.ConfigureAwait(false))
             {
                 var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -255,7 +283,7 @@ internal sealed class NodeConnection : RelationalConnection
 
         if (!Node.Traits.SessionsAreReadOnly)
         {
-            var command = new NpgsqlCommand(ReadOnlySql, connection);
+            var command = CommandOf(ReadOnlySql, connection);
             await using (command.ConfigureAwait(false))
             {
                 await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
@@ -290,7 +318,8 @@ internal sealed class NodeConnection : RelationalConnection
             throw new NodeRejectedException(Node.Name, reason);
         }
 
-        _checked.AddOrUpdate(_serverParameters!, _passed);
+        _server = sample!.ServerStart;
+        _checked.AddOrUpdate(_serverParameters!, sample);
     }
 
     private void EndTrial()

@@ -12,5 +12,5 @@ namespace EfScaling.Replication;
 internal sealed record NodeSample(NodeRole Role, ServerIdentity Identity, WalPosition Position, Moment SentAt, Moment ReceivedAt)
 {
     /// <summary>Gets when the server was started, in microseconds of its own clock: what tells it from every other server behind the same address.</summary>
-    public long ServerStart { get; init; }
+    public ulong ServerStart { get; init; }
 }

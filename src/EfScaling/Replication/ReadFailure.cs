@@ -15,6 +15,9 @@ internal enum ReadFailure
     /// <summary>The server met an error inside that may be this query's doing or its own.</summary>
     Troubled,
 
+    /// <summary>The server had ended the session because it was idle: that says nothing about the node.</summary>
+    SessionEnded,
+
     /// <summary>The node has no connection to spare.</summary>
     Busy,
 

@@ -12,6 +12,8 @@ internal static class ReadFailureClassifier
     /// <param name="isPoolFull">Whether every connection of the node was in use.</param>
     public static ReadFailure Classify(Exception exception, bool wasOpen, bool isPoolFull) => exception switch
     {
+        // Nothing is known against the node: the monitor has just forgotten what it measured, or the read could not be guarded.
+        NodeRejectedException { Reason: Freshness.PrimaryUnknown or Freshness.BehindCaller } => ReadFailure.Troubled,
         NodeRejectedException => ReadFailure.Node,
         PostgresException postgres => Classify(postgres.SqlState),
         NpgsqlException { InnerException: TimeoutException } when wasOpen => ReadFailure.TimedOut,
@@ -26,6 +28,7 @@ internal static class ReadFailureClassifier
     {
         // Reads on a standby run in read committed or read-only repeatable read, which have no serialization failures of their own.
         PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected => ReadFailure.RecoveryConflict,
+        PostgresErrorCodes.IdleSessionTimeout => ReadFailure.SessionEnded,
         PostgresErrorCodes.TooManyConnections => ReadFailure.Busy,
         PostgresErrorCodes.ReadOnlySqlTransaction
             or PostgresErrorCodes.FeatureNotSupported

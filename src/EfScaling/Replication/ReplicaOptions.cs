@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using EfScaling.Consistency;
 
 namespace EfScaling.Replication;
 
@@ -44,6 +45,12 @@ internal sealed record ReplicaOptions
     /// <summary>Gets the time in which a node that has come (back) grows to its full share of the reads.</summary>
     public TimeSpan RampUp { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Gets what a read asks for unless the query or a scope says otherwise.</summary>
+    public ReadContract Contract { get; init; } = ReadContract.Session;
+
+    /// <summary>Gets how long a read waits for a replica to catch up with its session before it goes to the primary.</summary>
+    public TimeSpan CatchUpWait { get; init; } = TimeSpan.FromMilliseconds(50);
+
     /// <inheritdoc />
     public bool Equals(ReplicaOptions? other) =>
         ReferenceEquals(this, other)
@@ -59,6 +66,8 @@ internal sealed record ReplicaOptions
             && MaxConnections == other.MaxConnections
             && FallbackReadsPerSecond == other.FallbackReadsPerSecond
             && RampUp == other.RampUp
+            && Contract == other.Contract
+            && CatchUpWait == other.CatchUpWait
             && Replicas.AsSpan().SequenceEqual(other.Replicas.AsSpan()));
 
     /// <inheritdoc />

@@ -1,3 +1,4 @@
+using EfScaling.Consistency;
 using Npgsql;
 
 namespace EfScaling.Replication;
@@ -115,6 +116,20 @@ public sealed class ReplicaOptionsBuilder
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
         return With(Options with { RampUp = time });
+    }
+
+    /// <summary>Sets what a read asks for unless the query or a scope says otherwise; <see cref="ReadContract.Session"/> by default.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not defined.</exception>
+    public ReplicaOptionsBuilder DefaultContract(ReadContract contract) => With(Options with { Contract = Defined(contract) });
+
+    /// <summary>Sets how long a read waits for a replica to catch up with what its session wrote or saw before it goes to the primary.</summary>
+    /// <param name="time">Zero or more, 10 seconds at most; 50 milliseconds by default. Zero asks each replica once and does not wait.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time is negative or longer than 10 seconds.</exception>
+    public ReplicaOptionsBuilder CatchUpWait(TimeSpan time)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(time, TimeSpan.FromSeconds(10));
+        return With(Options with { CatchUpWait = time });
     }
 
     // Npgsql takes no longer time-outs than 1,024 seconds.

@@ -55,6 +55,58 @@ internal sealed class ReplicaSelector(ReplicaOptions options, FreshnessGate gate
         return Pick(snapshot, candidates[..count], nearest, now);
     }
 
+    /// <summary>Searches the snapshot for a replica that no measurement proves to be fresh enough, but that is likely to be and can prove it itself.</summary>
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="request">What the read asks for.</param>
+    /// <param name="now">The present moment.</param>
+    /// <param name="positionSince">Returns the lowest known position at or above everything committed before a moment.</param>
+    public ReplicaChoice ChooseGuarded(ClusterSnapshot snapshot, in ReadRequest request, Moment now, Func<Moment, ServerPosition?> positionSince)
+    {
+        Span<int> candidates = stackalloc int[snapshot.Nodes.Length];
+        Span<WalPosition> guards = stackalloc WalPosition[snapshot.Nodes.Length];
+        var count = 0;
+        var unknownSince = Moment.Never;
+        foreach (var state in snapshot.Nodes)
+        {
+            if (!IsLikelyFresh(state, snapshot.Primary, request, now))
+            {
+                continue;
+            }
+
+            var ordinal = state.Node.Ordinal;
+            var floor = Moment.Later(request.FloorFor(ordinal), request.OldestAllowed(now, clock));
+            if (state.VisibleThrough >= floor)
+            {
+                guards[ordinal] = request.Position;
+            }
+            else if (positionSince(floor) is { } known)
+            {
+                guards[ordinal] = known.Position > request.Position ? known.Position : request.Position;
+            }
+            else
+            {
+                unknownSince = Moment.Later(unknownSince, floor);
+                continue;
+            }
+
+            if (ordinal == request.LastNode && !state.Node.IsBusy && !state.Ban.IsActive)
+            {
+                return new ReplicaChoice(state.Node, state.VisibleThrough, Freshness.Fresh, IsTrial: false, guards[ordinal]);
+            }
+
+            candidates[count++] = ordinal;
+        }
+
+        var choice = Pick(snapshot, candidates[..count], Freshness.BehindCaller, now);
+        return choice.Node is { } node ? choice with { Guard = guards[node.Ordinal] } : choice with { UnknownSince = unknownSince };
+    }
+
+    // A replica that was far behind at its last measurement will not have caught up; asking it would only delay the read.
+    private bool IsLikelyFresh(NodeState state, NodeState? primary, in ReadRequest request, Moment now) =>
+        gate.Judge(state, primary, request, now) is Freshness.BehindCaller or Freshness.TooStale
+        && !(state.IsRecovering && request.MaxStaleness <= options.MaxStaleness)
+        && state.VisibleThrough.Until(state.Sample!.SentAt, clock) <= (options.ProbeInterval * 2) + options.CatchUpWait;
+
     private ReplicaChoice Pick(ClusterSnapshot snapshot, Span<int> candidates, Freshness nearest, Moment now)
     {
         while (!candidates.IsEmpty)

@@ -1,15 +1,17 @@
 using System.Globalization;
+using EfScaling.Consistency;
 
 namespace EfScaling.Routing;
 
-/// <summary>What <c>AsPrimary</c>, <c>AsReplica</c> and <c>WithMaxStaleness</c> say about a query.</summary>
+/// <summary>What <c>AsPrimary</c>, <c>AsReplica</c>, <c>WithMaxStaleness</c> and <c>WithContract</c> say about a query.</summary>
 /// <param name="Target">Where the query wants to run.</param>
 /// <param name="MaxStaleness">How old its data may be; <see langword="null"/> for the context's limit.</param>
+/// <param name="Contract">What it asks of the data; <see langword="null"/> for the context's contract.</param>
 /// <remarks>
 /// Hints travel as query tags from the operator to the translation: tags are EF's public way to attach something to a query that does not change its
 /// result, and without <c>UseReadReplicas</c> they are harmless comments. The translation takes them out again, so they never reach the SQL.
 /// </remarks>
-internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStaleness)
+internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStaleness, ReadContract? Contract = null)
 {
     /// <summary>The tag of <c>AsPrimary</c>.</summary>
     public const string PrimaryTag = Prefix + "AsPrimary";
@@ -19,11 +21,18 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
 
     private const string Prefix = "EfScaling:";
     private const string StalenessPrefix = Prefix + "MaxStaleness=";
+    private const string ContractPrefix = Prefix + "Contract=";
 
     /// <summary>Returns the tag of <c>WithMaxStaleness</c>.</summary>
     public static string StalenessTag(TimeSpan limit) => StalenessPrefix + RoundDown(limit).Ticks.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>Takes the hints out of a query's tags. The stricter wins: the primary over a replica, the shorter limit over the longer.</summary>
+    /// <summary>Returns the tag of <c>WithContract</c>.</summary>
+    public static string ContractTag(ReadContract contract) => contract == ReadContract.Primary ? PrimaryTag : ContractPrefix + contract;
+
+    /// <summary>
+    /// Takes the hints out of a query's tags. The stricter wins: the primary over a replica, the shorter limit over the longer, the session over what does
+    /// without.
+    /// </summary>
     public static QueryHints TakeFrom(ISet<string> tags)
     {
         var hints = default(QueryHints);
@@ -64,8 +73,11 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
         ReplicaTag => this with { Target = Target == ReadTarget.Primary ? ReadTarget.Primary : ReadTarget.Replica },
         _ when tag.StartsWith(StalenessPrefix, StringComparison.Ordinal)
             && long.TryParse(tag.AsSpan(StalenessPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var ticks) => With(TimeSpan.FromTicks(ticks)),
+        _ when tag.StartsWith(ContractPrefix, StringComparison.Ordinal) && Enum.TryParse<ReadContract>(tag.AsSpan(ContractPrefix.Length), out var contract) => With(contract),
         _ => null,
     };
+
+    private QueryHints With(ReadContract contract) => this with { Contract = Contract < contract ? Contract : contract };
 
     private QueryHints With(TimeSpan limit) => this with { MaxStaleness = MaxStaleness < limit ? MaxStaleness : limit };
 }

@@ -1,10 +1,11 @@
 using System.Linq.Expressions;
+using EfScaling.Consistency;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace EfScaling.Routing;
 
-/// <summary>Turns <c>AsPrimary</c>, <c>AsReplica</c> and <c>WithMaxStaleness</c> inside compiled queries into the tags they are elsewhere.</summary>
+/// <summary>Turns <c>AsPrimary</c>, <c>AsReplica</c>, <c>WithMaxStaleness</c> and <c>WithContract</c> inside compiled queries into the tags they are elsewhere.</summary>
 /// <remarks>An operator that is called outside a compiled query has tagged its query before EF sees it.</remarks>
 internal sealed class QueryOperatorInterceptor : IQueryExpressionInterceptor
 {
@@ -24,7 +25,8 @@ internal sealed class QueryOperatorInterceptor : IQueryExpressionInterceptor
             {
                 nameof(EfScalingQueryableExtensions.AsPrimary) => QueryHints.PrimaryTag,
                 nameof(EfScalingQueryableExtensions.AsReplica) => QueryHints.ReplicaTag,
-                _ => QueryHints.StalenessTag(LimitOf(node.Arguments[1])),
+                nameof(EfScalingQueryableExtensions.WithContract) => QueryHints.ContractTag(ConstantOf<ReadContract>(node, "UseContract")),
+                _ => QueryHints.StalenessTag(ConstantOf<TimeSpan>(node, "UseMaxStaleness")),
             };
             return Expression.Call(
                 typeof(EntityFrameworkQueryableExtensions),
@@ -34,11 +36,11 @@ internal sealed class QueryOperatorInterceptor : IQueryExpressionInterceptor
                 Expression.Constant(tag));
         }
 
-        private static TimeSpan LimitOf(Expression argument) =>
-            argument is ConstantExpression { Value: TimeSpan limit }
-                ? limit
+        private static TValue ConstantOf<TValue>(MethodCallExpression call, string scope) =>
+            call.Arguments[1] is ConstantExpression { Value: TValue value }
+                ? value
                 : throw new InvalidOperationException(
-                    "WithMaxStaleness inside a compiled query or a lambda was given a value that is only known at execution. "
-                    + "Give it a constant there, call it on the query itself, or open a scope with context.Database.UseMaxStaleness(...) around the call.");
+                    $"{call.Method.Name} inside a compiled query or a lambda was given a value that is only known at execution. "
+                    + $"Give it a constant there, call it on the query itself, or open a scope with context.Database.{scope}(...) around the call.");
     }
 }

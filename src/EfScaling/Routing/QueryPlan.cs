@@ -1,4 +1,5 @@
 using System.Globalization;
+using EfScaling.Consistency;
 
 namespace EfScaling.Routing;
 
@@ -15,7 +16,7 @@ internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints)
     /// hand it to the command: annotations of a SelectExpression cannot be set (EF throws), and its instance is replaced.
     /// </summary>
     public string ToTag() =>
-        string.Create(CultureInfo.InvariantCulture, $"{_tagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1}");
+        string.Create(CultureInfo.InvariantCulture, $"{_tagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1} {(int?)Hints.Contract ?? -1}");
 
     /// <summary>Returns the tag that carries the plan, or <see langword="null"/>.</summary>
     public static string? FindTag(ISet<string> tags) => tags.FirstOrDefault(t => t.StartsWith(_tagPrefix, StringComparison.Ordinal));
@@ -26,10 +27,17 @@ internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints)
         var fields = tag[_tagPrefix.Length..].Split(' ');
         var obstacle = int.Parse(fields[0], CultureInfo.InvariantCulture);
         var staleness = long.Parse(fields[2], CultureInfo.InvariantCulture);
+        var contract = int.Parse(fields[3], CultureInfo.InvariantCulture);
         return new QueryPlan(
             obstacle < 0 ? null : (RoutingReason)obstacle,
-            new QueryHints((ReadTarget)int.Parse(fields[1], CultureInfo.InvariantCulture), staleness < 0 ? null : TimeSpan.FromTicks(staleness)));
+            new QueryHints(
+                (ReadTarget)int.Parse(fields[1], CultureInfo.InvariantCulture),
+                staleness < 0 ? null : TimeSpan.FromTicks(staleness),
+                contract < 0 ? null : (ReadContract)contract));
     }
+
+    /// <summary>Gets whether the query certainly neither writes nor calls what may write.</summary>
+    public bool OnlyReads => Hints.Target != ReadTarget.Replica && Obstacle is null or RoutingReason.TrackedRead or RoutingReason.TrackedWithoutToken;
 
     /// <summary>Decides from the plan alone whether the query stays on the primary.</summary>
     /// <returns>The reason to stay, or <see langword="null"/>.</returns>

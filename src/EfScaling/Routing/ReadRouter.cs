@@ -19,7 +19,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
 
 namespace EfScaling.Routing;
 
-/// <summary>Routes the commands of one context: keeps what the context has written and seen, and finds a node for each read.</summary>
+/// <summary>Routes the commands of one context: decides which of them may leave the primary, and remembers where each ran.</summary>
 /// <remarks>Not thread-safe, like the context. A pooled context starts each lease with a clean router.</remarks>
 internal sealed class ReadRouter(
     IDbContextOptions contextOptions,
@@ -28,32 +28,31 @@ internal sealed class ReadRouter(
     RelationalConnectionDependencies dependencies,
     IServiceProvider services) : IResettableService, IDisposable, IAsyncDisposable
 {
-    // How long a read waits for its turn in the fallback budget before it fails.
-    private static readonly TimeSpan _longestFallbackWait = TimeSpan.FromSeconds(1);
-
     private Cluster? _cluster;
-    private OwnWrites? _ownWrites;
+    private ContextSession? _session;
+    private RoutedRead? _read;
     private string? _ownConnectionString;
     private bool _isOwnDatabase;
     private NodeConnection?[]? _connections;
     private NodeConnection? _last;
     private RoutingScope? _scope;
     private RelationalConnectionDependencies? _nodeDependencies;
-
-    // The read on its way; a context has one at a time. Here rather than in the asynchronous method, where it would be allocated for each read.
-    private RoutedRead _read;
+    private bool _hasReportedToken;
 
     /// <summary>Gets where the context's newest command ran; <see langword="null"/> before the first.</summary>
     public RoutingDecision? LastDecision { get; private set; }
 
-    /// <summary>Gets the connection of the present attempt; <see langword="null"/> for the context's own.</summary>
-    public NodeConnection? ReadConnection => _read.Connection;
-
-    /// <summary>Gets whether the present read belongs to one that is under way on <see cref="ReadConnection"/>.</summary>
-    public bool IsPartOfRead => _read.IsPinned;
-
     /// <summary>Gets or sets whether the context was created for reading only.</summary>
     public bool IsReadOnly { get; set; }
+
+    /// <summary>Gets the cluster. Found at the first command, not in the constructor: contexts that run none pay nothing.</summary>
+    public Cluster Cluster => _cluster ?? Attach();
+
+    /// <summary>Gets what the context has written and seen.</summary>
+    public ContextSession Session => _session ??= new ContextSession(Cluster);
+
+    /// <summary>Gets the read on its way.</summary>
+    public RoutedRead Read => _read ??= new RoutedRead(this, options);
 
     /// <summary>Returns a new connection that finds the present primary when it opens; <see langword="null"/> if the provider's own connection will do.</summary>
     public DbConnection? CreatePrimaryConnection(string? connectionString)
@@ -63,7 +62,7 @@ internal sealed class ReadRouter(
     }
 
     /// <summary>Watches a connection that EF has just made for the context.</summary>
-    public void Watch(DbConnection connection) => Writes.Watch(connection, isNew: true);
+    public void Watch(DbConnection connection) => Session.Watch(connection, isNew: true);
 
     /// <summary>Notes a command that is no query.</summary>
     /// <exception cref="InvalidOperationException">The context was created for reading only, and the command may write.</exception>
@@ -75,145 +74,77 @@ internal sealed class ReadRouter(
             throw ReadOnlyContextInterceptor.Refusal("The command");
         }
 
-        StayOnPrimary(InTransaction(command.Connection) ? RoutingReason.InTransaction : RoutingReason.NotAQuery, command.Connection);
+        StayOnPrimary(InTransaction(command.Connection) ? RoutingReason.InTransaction : RoutingReason.NotAQuery, command.Connection, onlyReads: false);
     }
 
     /// <summary>Decides whether a reader command may leave the context's own connection.</summary>
-    /// <returns><see langword="false"/> if it runs there, which is noted already.</returns>
-    public bool TryBegin(QueryPlan? plan, in RelationalCommandParameterObject command)
+    /// <returns>The read on its way; <see langword="null"/> if it runs there, which is noted already.</returns>
+    public RoutedRead? TryBegin(QueryPlan? plan, in RelationalCommandParameterObject command)
     {
-        _read = default;
         if (ObstacleOf(plan, command) is { } obstacle)
         {
-            StayOnPrimary(obstacle, command.Connection);
-            return false;
+            _read?.Forget();
+            StayOnPrimary(
+                obstacle,
+                command.Connection,
+                plan?.OnlyReads == true && obstacle is not (RoutingReason.InTransaction or RoutingReason.ConnectionOpen or RoutingReason.ConnectionChanged));
+            return null;
         }
 
-        var cluster = Cluster;
-        var now = Moment.Now(cluster.Clock);
-        Writes.Settle(now);
-        _read.StartedAt = now;
-        _read.CommandTimeout = command.Connection.CommandTimeout;
-        _read.OnlyReads = plan!.Hints.Target != ReadTarget.Replica;
-        _read.Request = RequestOf(plan.Hints);
-        if (_last is { IsLeased: true })
+        var now = Moment.Now(Cluster.Clock);
+        Session.Settle(now);
+        var contract = ContractOf(plan!.Hints);
+        var demand = contract == ReadContract.Session ? Session.Demand() : Demand.None;
+        var read = Read;
+        read.Begin(
+            RequestOf(plan.Hints, demand),
+            command.Connection.CommandTimeout,
+            onlyReads: plan.Hints.Target != ReadTarget.Replica,
+            contract == ReadContract.Session,
+            demand.HasWritten,
+            now);
+        if (demand.NeedsPrimary)
         {
-            Join(_last, now);
+            ReportToken();
+            read.Divert(RoutingReason.TokenNotUsable);
+        }
+        else if (_last is { IsLeased: true })
+        {
+            read.Join(_last);
         }
 
-        return true;
+        return read;
     }
 
-    /// <summary>Finds the node of the next attempt.</summary>
-    /// <returns>How long to wait before the attempt, which the fallback budget may ask for.</returns>
-    /// <exception cref="NoEligibleNodeException">No node may serve the read.</exception>
-    public TimeSpan Next()
+    /// <summary>Returns the context's connection to a node.</summary>
+    public NodeConnection ConnectionTo(Node node)
     {
-        if (_read.IsPinned)
-        {
-            NoteOnReplica(RoutingReason.PartOfRead, LastDecision?.StalenessBound ?? TimeSpan.Zero);
-            return TimeSpan.Zero;
-        }
-
-        _read.Attempts++;
-        var cluster = Cluster;
-        var now = _read.Attempts == 1 ? _read.StartedAt : Moment.Now(cluster.Clock);
-        if (_read.Diverted is { } diverted)
-        {
-            _read.Connection = null;
-            NoteOnPrimary(diverted, _read.Attempts);
-            return TimeSpan.Zero;
-        }
-
-        var choice = cluster.Choose(_read.Request, now);
-        if (choice.Node is not { } node)
-        {
-            return FallBack(choice.Nearest, now);
-        }
-
-        var stayed = node.Ordinal == _read.Request.LastNode;
-        try
-        {
-            _read.Connection = _last = ConnectionTo(node);
-            _read.Connection.Lease(now, choice.IsTrial, TimeoutOf(now));
-        }
-        catch when (choice.IsTrial)
-        {
-            node.EndTrial();
-            throw;
-        }
-
-        NoteOnReplica(stayed ? RoutingReason.SameReplica : RoutingReason.FreshReplica, StalenessOf(choice.VisibleThrough, now));
-        return TimeSpan.Zero;
+        _connections ??= new NodeConnection?[Cluster.Nodes.Count];
+        return _last = _connections[node.Ordinal] ??= new NodeConnection(_nodeDependencies ??= NodeConnectionDependencies.Create(services, Cluster), node, Cluster);
     }
 
-    /// <summary>Decides after a failed attempt whether another node is asked.</summary>
-    public bool MovesOn(Exception exception, CancellationToken cancellationToken)
+    /// <summary>Notes that a command runs on the primary.</summary>
+    public void NoteOnPrimary(RoutingReason reason, int attempts = 1) => Note(new RoutingDecision(Cluster.WriterName, NodeRole.Primary, reason, TimeSpan.Zero, attempts));
+
+    /// <summary>Notes that a read runs on a replica.</summary>
+    public void NoteOnReplica(Node node, RoutingReason reason, TimeSpan staleness, int attempts)
     {
-        if (_read.Connection is not { } connection || _read.IsPinned)
-        {
-            return false;
-        }
-
-        var (wasOpen, isPoolFull) = (connection.WasOpened, connection.Node.InFlight > connection.Node.Traits.MaxConnections);
-        connection.Abandon();
-        if (cancellationToken.IsCancellationRequested)
-        {
-            // The caller gave up; that says nothing about the node.
-            return false;
-        }
-
-        var failure = ReadFailureClassifier.Classify(exception, wasOpen, isPoolFull);
-        if (failure == ReadFailure.Node)
-        {
-            Cluster.Ban(connection.Node, NodeError.Describe(exception));
-        }
-
-        if (failure == ReadFailure.Query || IsOverdue())
-        {
-            return false;
-        }
-
-        _read.Diverted = failure switch
-        {
-            ReadFailure.NeedsPrimary => RoutingReason.NeedsPrimary,
-            ReadFailure.SchemaBehind => RoutingReason.ReplicaSchemaBehind,
-            _ => null,
-        };
-        _read.LastFailure = exception;
-        _read.Request = _read.Request.AfterTrying(connection.Node.Ordinal);
-        ReplicationMeter.CountHop(connection.Node.Name, failure.ToString());
-        Cluster.Logger.ReadMovedOn(exception, connection.Node.Name, failure.ToString());
-        return true;
+        ReplicationMeter.RecordStaleness(node.Name, staleness);
+        Note(new RoutingDecision(node.Name, NodeRole.Replica, reason, staleness, attempts));
     }
 
-    /// <summary>Notes that the read is about to run on the context's own connection.</summary>
-    /// <returns>The seconds it may take if other nodes have failed it already; <see langword="null"/> for the whole timeout.</returns>
-    public int? BeginOnPrimary()
-    {
-        if (_read.OnlyReads && _read.Diverted != RoutingReason.NeedsPrimary)
-        {
-            Writes.BeginDivertedRead();
-        }
-
-        return _read.Attempts > 1 ? SecondsLeft(Moment.Now(Cluster.Clock)) : null;
-    }
-
-    /// <summary>Notes that the read has failed on the context's own connection.</summary>
-    public void FailedOnPrimary() => Writes.EndDivertedRead();
-
-    /// <summary>Waits for the turn of a synchronous read, whose caller has asked to be blocked.</summary>
+    /// <summary>Waits as a synchronous read, whose caller has asked to be blocked.</summary>
     public static void Wait(TimeSpan time)
     {
         using var turn = new ManualResetEventSlim();
         turn.Wait(time);
     }
 
-    /// <summary>Waits for the turn of an asynchronous read.</summary>
+    /// <summary>Waits as an asynchronous read.</summary>
     public Task WaitAsync(TimeSpan time, CancellationToken cancellationToken) => Task.Delay(time, Cluster.Clock, cancellationToken);
 
     /// <summary>Opens a scope.</summary>
-    public RoutingScope Enter(ReadTarget target, TimeSpan? maxStaleness) => _scope = new RoutingScope(this, _scope, target, maxStaleness);
+    public RoutingScope Enter(ReadContract? contract, TimeSpan? maxStaleness) => _scope = new RoutingScope(this, _scope, contract, maxStaleness);
 
     /// <summary>Closes a scope and every scope inside it.</summary>
     public void Leave(RoutingScope scope)
@@ -238,7 +169,13 @@ internal sealed class ReadRouter(
             return $"primary {cluster.WriterName}: {obstacle}";
         }
 
-        var request = RequestOf(plan!.Hints);
+        var demand = ContractOf(plan!.Hints) == ReadContract.Session ? Session.Demand() : Demand.None;
+        if (demand.NeedsPrimary)
+        {
+            return $"primary {cluster.WriterName}: {RoutingReason.TokenNotUsable}";
+        }
+
+        var request = RequestOf(plan.Hints, demand);
         var text = new StringBuilder();
         text.Append(System.Globalization.CultureInfo.InvariantCulture, $"replica if one is at most {request.MaxStaleness.TotalSeconds:0.###} s old, else primary {cluster.WriterName}");
         foreach (var (node, reason) in cluster.Explain(request, Moment.Now(cluster.Clock)).OrderBy(r => r.Key, StringComparer.Ordinal))
@@ -271,7 +208,7 @@ internal sealed class ReadRouter(
             }
         }
 
-        if (_ownWrites?.Connection is not null && services.GetRequiredService<IRelationalConnection>() is IResettableService own)
+        if (_session?.Connection is not null && services.GetRequiredService<IRelationalConnection>() is IResettableService own)
         {
             await ResetAsync(own, cancellationToken).ConfigureAwait(false);
         }
@@ -282,7 +219,7 @@ internal sealed class ReadRouter(
     /// <inheritdoc />
     public void Dispose()
     {
-        _ownWrites?.Unwatch();
+        _session?.Unwatch();
         foreach (var connection in _connections ?? [])
         {
             connection?.Dispose();
@@ -295,7 +232,7 @@ internal sealed class ReadRouter(
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        _ownWrites?.Unwatch();
+        _session?.Unwatch();
         foreach (var connection in _connections ?? [])
         {
             if (connection is not null)
@@ -307,11 +244,6 @@ internal sealed class ReadRouter(
 
         _connections = null;
     }
-
-    // Found at the first command, not in the constructor: contexts that run none pay nothing.
-    private Cluster Cluster => _cluster ?? Attach();
-
-    private OwnWrites Writes => _ownWrites ??= new OwnWrites(Cluster.Clock);
 
     // EF's asynchronous reset closes a connection that was left open but goes on counting it as open, so that the next lease would never close it again
     // (RelationalConnection.ResetStateAsync, EF Core 10). The synchronous reset sets the count right; there is nothing left to close.
@@ -329,27 +261,20 @@ internal sealed class ReadRouter(
         return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options);
     }
 
-    private void StayOnPrimary(RoutingReason reason, IRelationalConnection connection)
+    private void StayOnPrimary(RoutingReason reason, IRelationalConnection connection, bool onlyReads)
     {
         // EF makes its connection known when it makes it; one of the application is found here, before the command runs on it.
-        Writes.Watch(connection.DbConnection, isNew: false);
-        Writes.EndDivertedRead();
-        NoteOnPrimary(reason);
-    }
-
-    // A read that is part of another one stays with it, unless the context has written since or the node may not serve it any more: a buffered outer
-    // query leaves its connection leased for as long as the application takes to go through its rows.
-    private void Join(NodeConnection connection, Moment now)
-    {
-        var freshness = Cluster.Judge(connection.Node, _read.Request, now);
-        if (_read.Request.Floor > connection.LeasedAt || freshness != Freshness.Fresh)
+        Session.Watch(connection.DbConnection, isNew: false);
+        if (onlyReads && !Session.IsConnectionOpen)
         {
-            _read.Diverted = _read.Request.Floor > connection.LeasedAt ? RoutingReason.ReadYourWrites : ReasonOf(freshness);
-            return;
+            Session.BeginRead();
+        }
+        else
+        {
+            Session.EndRead();
         }
 
-        _read.Connection = connection;
-        _read.IsPinned = true;
+        NoteOnPrimary(reason);
     }
 
     private RoutingReason? ObstacleOf(QueryPlan? plan, in RelationalCommandParameterObject command)
@@ -370,13 +295,7 @@ internal sealed class ReadRouter(
             return reason;
         }
 
-        // What the query says outweighs what the scope around it says.
-        if (plan.Hints.Target == ReadTarget.Default && _scope?.Target == ReadTarget.Primary)
-        {
-            return RoutingReason.PrimaryRequested;
-        }
-
-        if (MaxStalenessOf(plan.Hints) == TimeSpan.Zero)
+        if (ContractOf(plan.Hints) == ReadContract.Primary || MaxStalenessOf(plan.Hints) == TimeSpan.Zero)
         {
             return RoutingReason.PrimaryRequested;
         }
@@ -391,7 +310,7 @@ internal sealed class ReadRouter(
             return RoutingReason.ConnectionChanged;
         }
 
-        return Writes.IsConnectionOpen ? RoutingReason.ConnectionOpen : null;
+        return Session.IsConnectionOpen ? RoutingReason.ConnectionOpen : null;
     }
 
     private bool InTransaction(IRelationalConnection connection)
@@ -402,7 +321,7 @@ internal sealed class ReadRouter(
         var around = manager?.EnlistedTransaction ?? (Transaction.Current is null ? null : manager?.CurrentAmbientTransaction);
         if (around is not null)
         {
-            Writes.Note(around);
+            Session.Note(around);
         }
 
         return around is not null || connection.CurrentTransaction is not null;
@@ -413,7 +332,7 @@ internal sealed class ReadRouter(
     private bool IsElsewhere(IRelationalConnection connection)
     {
         var own = connection.DbConnection;
-        Writes.Watch(own, isNew: false);
+        Session.Watch(own, isNew: false);
         var connectionString = own.ConnectionString;
         if (!ReferenceEquals(connectionString, _ownConnectionString))
         {
@@ -424,91 +343,32 @@ internal sealed class ReadRouter(
         return !_isOwnDatabase;
     }
 
-    private TimeSpan MaxStalenessOf(in QueryHints hints) => hints.MaxStaleness ?? _scope?.MaxStaleness ?? options.MaxStaleness;
-
-    private ReadRequest RequestOf(in QueryHints hints) => new(
-        MaxStalenessOf(hints),
-        Writes.Floor,
-        _last?.Node.Ordinal ?? -1,
-        _last?.LastReadEnded ?? Moment.Never,
-        Tried: 0);
-
-    private TimeSpan FallBack(Freshness nearest, Moment now)
+    // What the query says outweighs what the scope around it says, and a query that vouches for itself wants no primary.
+    private ReadContract ContractOf(in QueryHints hints)
     {
-        var cluster = Cluster;
-        var wait = TimeSpan.Zero;
+        var contract = hints.Contract ?? _scope?.Contract ?? options.Contract;
+        return contract == ReadContract.Primary && hints.Target == ReadTarget.Replica ? ReadContract.Session : contract;
+    }
 
-        // Only what replicas should have served draws on the budget; a context's read of its own writes was the primary's before there were replicas.
-        if (nearest is not (Freshness.BehindCaller or Freshness.NeverMeasured) && !cluster.Fallback.TryTake(now, _longestFallbackWait, out wait))
+    private TimeSpan MaxStalenessOf(in QueryHints hints) =>
+        ContractOf(hints) == ReadContract.Any ? TimeSpan.MaxValue : hints.MaxStaleness ?? _scope?.MaxStaleness ?? options.MaxStaleness;
+
+    private ReadRequest RequestOf(in QueryHints hints, in Demand demand)
+    {
+        var lastNode = demand.LastServer == 0 ? -1 : Cluster.OrdinalOf(demand.LastServer);
+
+        // A server that was restarted may have gone back, so it is as good as any other.
+        var floor = lastNode < 0 ? Moment.Later(demand.Floor, demand.LastRead) : demand.Floor;
+        return new ReadRequest(MaxStalenessOf(hints), floor, lastNode, demand.LastRead, Tried: 0, demand.Position);
+    }
+
+    private void ReportToken()
+    {
+        if (!_hasReportedToken)
         {
-            ReplicationMeter.CountRefusal();
-            cluster.Logger.FallbackBudgetUsedUp(options.FallbackReadsPerSecond);
-            throw Refusal(now);
+            _hasReportedToken = true;
+            Cluster.Logger.TokenNotUsable((Session.Ambient ?? Session.Own).Token.ToString());
         }
-
-        _read.Connection = null;
-        NoteOnPrimary(ReasonOf(nearest), _read.Attempts);
-        return wait;
-    }
-
-    private static RoutingReason ReasonOf(Freshness nearest) => nearest switch
-    {
-        Freshness.BehindCaller => RoutingReason.ReadYourWrites,
-        Freshness.TooStale or Freshness.Recovering or Freshness.PrimaryUnknown or Freshness.MeasurementTooOld => RoutingReason.ReplicasTooStale,
-        Freshness.NeverMeasured => RoutingReason.ReplicasNotMeasured,
-        _ => RoutingReason.ReplicasUnavailable,
-    };
-
-    private NoEligibleNodeException Refusal(Moment now)
-    {
-        var reasons = Cluster.Explain(_read.Request, now);
-        var nodes = string.Join("; ", reasons.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"'{r.Key}' {r.Value}"));
-        return new NoEligibleNodeException(
-            $"A read found no replica that may serve it ({nodes}), and the primary's fallback budget of {options.FallbackReadsPerSecond} reads a second is used up. "
-            + "Mend the replicas, raise FallbackBudget(...), allow older data with WithMaxStaleness(...), or read the primary with AsPrimary().",
-            reasons,
-            _read.LastFailure);
-    }
-
-    private NodeConnection ConnectionTo(Node node)
-    {
-        _connections ??= new NodeConnection?[Cluster.Nodes.Count];
-        return _connections[node.Ordinal] ??= new NodeConnection(_nodeDependencies ??= NodeConnectionDependencies.Create(services, Cluster), node, Cluster);
-    }
-
-    // All attempts together end at the command timeout; Npgsql counts whole seconds.
-    private int? TimeoutOf(Moment now)
-    {
-        var limit = (int?)options.ReadTimeout?.TotalSeconds;
-        return _read.Attempts == 1
-            ? limit is null || _read.CommandTimeout is > 0 && _read.CommandTimeout < limit ? _read.CommandTimeout : limit
-            : SecondsLeft(now) is { } left ? Math.Min(left, limit ?? left) : limit;
-    }
-
-    // Without a timeout of the context its connection's counts; zero is no limit.
-    private int? SecondsLeft(Moment now)
-    {
-        var total = _read.CommandTimeout ?? (Writes.Connection as NpgsqlConnection)?.CommandTimeout ?? 0;
-        return total == 0 ? null : Math.Max(1, total - (int)_read.StartedAt.Until(now, Cluster.Clock).TotalSeconds);
-    }
-
-    private bool IsOverdue()
-    {
-        var total = _read.CommandTimeout ?? (Writes.Connection as NpgsqlConnection)?.CommandTimeout ?? 0;
-        return total > 0 && _read.StartedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= total;
-    }
-
-    // A probe that was sent after the read began proves that the data is as young as the read itself.
-    private TimeSpan StalenessOf(Moment visibleThrough, Moment now) => visibleThrough >= now ? TimeSpan.Zero : visibleThrough.Until(now, Cluster.Clock);
-
-    private void NoteOnPrimary(RoutingReason reason, int attempts = 1) =>
-        Note(new RoutingDecision(Cluster.WriterName, NodeRole.Primary, reason, TimeSpan.Zero, attempts));
-
-    private void NoteOnReplica(RoutingReason reason, TimeSpan staleness)
-    {
-        var name = _read.Connection!.Node.Name;
-        ReplicationMeter.RecordStaleness(name, staleness);
-        Note(new RoutingDecision(name, NodeRole.Replica, reason, staleness, Math.Max(1, _read.Attempts)));
     }
 
     private void Note(in RoutingDecision decision)
@@ -528,8 +388,9 @@ internal sealed class ReadRouter(
     private void Forget()
     {
         _last = null;
-        _read = default;
-        _ownWrites?.Forget();
+        _hasReportedToken = false;
+        _read?.Forget();
+        _session?.Forget();
         _scope = null;
         LastDecision = null;
         IsReadOnly = false;

@@ -1,8 +1,11 @@
 using System.Data.Common;
+using EfScaling.Consistency;
+using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
 
 namespace EfScaling.Routing;
 
@@ -19,7 +22,6 @@ internal sealed class RoutedCommand(
 {
     private DbContext? _context;
     private ReadRouter? _router;
-    private int? _secondsLeft;
 
     /// <summary>Gets what translation found out about the query; <see langword="null"/> for commands that are no translated query.</summary>
     public QueryPlan? Plan { get; private set; }
@@ -67,50 +69,42 @@ internal sealed class RoutedCommand(
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
         var router = RouterOf(parameterObject);
-        if (!router.TryBegin(Plan, parameterObject))
+        if (router.TryBegin(Plan, parameterObject) is not { } read)
         {
             return base.ExecuteReader(parameterObject);
         }
 
         while (true)
         {
-            var wait = router.Next();
-            if (wait > TimeSpan.Zero)
+            switch (read.Next())
             {
-                ReadRouter.Wait(wait);
-            }
+                case ReadStep.Wait:
+                    ReadRouter.Wait(read.Pause);
+                    break;
+                case ReadStep.LearnPosition:
+                    router.Cluster.PositionSince(read.PositionSince);
+                    break;
+                case ReadStep.RunOnPrimary:
+                    return ReadPrimary(read, parameterObject);
+                default:
+                    try
+                    {
+                        var reader = base.ExecuteReader(On(read.Connection!, parameterObject));
+                        if (!IsBehind(reader))
+                        {
+                            read.Answered();
+                            return reader;
+                        }
 
-            if (router.ReadConnection is not { } connection)
-            {
-                _secondsLeft = router.BeginOnPrimary();
-                try
-                {
-                    return base.ExecuteReader(parameterObject);
-                }
-                catch
-                {
-                    router.FailedOnPrimary();
-                    throw;
-                }
-                finally
-                {
-                    _secondsLeft = null;
-                }
-            }
+                        reader.Dispose();
+                        read.WasBehind();
+                    }
+                    catch (Exception exception) when (read.MovesOn(exception, CancellationToken.None))
+                    {
+                        // The next node, or at last the primary.
+                    }
 
-            try
-            {
-                var reader = base.ExecuteReader(On(connection, parameterObject));
-                if (!router.IsPartOfRead)
-                {
-                    connection.Answered();
-                }
-
-                return reader;
-            }
-            catch (Exception exception) when (router.MovesOn(exception, CancellationToken.None))
-            {
-                // The next node, or at last the primary.
+                    break;
             }
         }
     }
@@ -119,26 +113,35 @@ internal sealed class RoutedCommand(
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
         var router = RouterOf(parameterObject);
-        return !router.TryBegin(Plan, parameterObject)
-            ? base.ExecuteReaderAsync(parameterObject, cancellationToken)
-            : ReadAwayAsync(router, parameterObject, cancellationToken);
+        return router.TryBegin(Plan, parameterObject) is { } read
+            ? ReadAwayAsync(router, read, parameterObject, cancellationToken)
+            : base.ExecuteReaderAsync(parameterObject, cancellationToken);
     }
 
     /// <inheritdoc />
     public override DbCommand CreateDbCommand(RelationalCommandParameterObject parameterObject, Guid commandId, DbCommandMethod commandMethod)
     {
         var command = base.CreateDbCommand(parameterObject, commandId, commandMethod);
-        if (_secondsLeft is { } seconds)
+        if (RoutingExplanation.Current is { } explanation)
+        {
+            explanation.Text = RouterOf(parameterObject).Explain(Plan, parameterObject);
+            return command;
+        }
+
+        if (Plan is null || commandMethod != DbCommandMethod.ExecuteReader)
+        {
+            return command;
+        }
+
+        var read = RouterOf(parameterObject).Read;
+        if (read.SecondsLeft is { } seconds)
         {
             command.CommandTimeout = seconds;
         }
 
-        if (RoutingExplanation.Current is { } explanation)
-        {
-            explanation.Text = RouterOf(parameterObject).Explain(Plan, parameterObject);
-        }
-
-        return command;
+        return ReferenceEquals(read.Connection, parameterObject.Connection) && !read.IsPart && read.Guard != WalPosition.None
+            ? Guarded(command, read, parameterObject)
+            : command;
     }
 
     /// <inheritdoc />
@@ -146,56 +149,91 @@ internal sealed class RoutedCommand(
 
     private async Task<RelationalDataReader> ReadAwayAsync(
         ReadRouter router,
+        RoutedRead read,
         RelationalCommandParameterObject parameterObject,
         CancellationToken cancellationToken)
     {
         while (true)
         {
-            var wait = router.Next();
-            if (wait > TimeSpan.Zero)
+            switch (read.Next())
             {
-                await router.WaitAsync(wait, cancellationToken).ConfigureAwait(false);
-            }
+                case ReadStep.Wait:
+                    await router.WaitAsync(read.Pause, cancellationToken).ConfigureAwait(false);
+                    break;
+                case ReadStep.LearnPosition:
+                    await router.Cluster.PositionSinceAsync(read.PositionSince, cancellationToken).ConfigureAwait(false);
+                    break;
+                case ReadStep.RunOnPrimary:
+                    return await ReadPrimaryAsync(read, parameterObject, cancellationToken).ConfigureAwait(false);
+                default:
+                    try
+                    {
+                        var reader = await base.ExecuteReaderAsync(On(read.Connection!, parameterObject), cancellationToken).ConfigureAwait(false);
+                        if (!IsBehind(reader))
+                        {
+                            read.Answered();
+                            return reader;
+                        }
 
-            if (router.ReadConnection is not { } connection)
-            {
-                return await ReadPrimaryAsync(router, parameterObject, cancellationToken).ConfigureAwait(false);
-            }
+                        await reader.DisposeAsync().ConfigureAwait(false);
+                        read.WasBehind();
+                    }
+                    catch (Exception exception) when (read.MovesOn(exception, cancellationToken))
+                    {
+                        // The next node, or at last the primary.
+                    }
 
-            try
-            {
-                var reader = await base.ExecuteReaderAsync(On(connection, parameterObject), cancellationToken).ConfigureAwait(false);
-                if (!router.IsPartOfRead)
-                {
-                    connection.Answered();
-                }
-
-                return reader;
-            }
-            catch (Exception exception) when (router.MovesOn(exception, cancellationToken))
-            {
-                // The next node, or at last the primary.
+                    break;
             }
         }
     }
 
-    private async Task<RelationalDataReader> ReadPrimaryAsync(ReadRouter router, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    private RelationalDataReader ReadPrimary(RoutedRead read, in RelationalCommandParameterObject parameterObject)
     {
-        _secondsLeft = router.BeginOnPrimary();
+        var hasFailed = true;
+        read.BeginOnPrimary();
         try
         {
-            return await base.ExecuteReaderAsync(parameterObject, cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            router.FailedOnPrimary();
-            throw;
+            var reader = base.ExecuteReader(parameterObject);
+            hasFailed = false;
+            return reader;
         }
         finally
         {
-            _secondsLeft = null;
+            read.EndOnPrimary(hasFailed);
         }
     }
+
+    private async Task<RelationalDataReader> ReadPrimaryAsync(RoutedRead read, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        var hasFailed = true;
+        read.BeginOnPrimary();
+        try
+        {
+            var reader = await base.ExecuteReaderAsync(parameterObject, cancellationToken).ConfigureAwait(false);
+            hasFailed = false;
+            return reader;
+        }
+        finally
+        {
+            read.EndOnPrimary(hasFailed);
+        }
+    }
+
+    private static GuardedCommand Guarded(DbCommand command, RoutedRead read, in RelationalCommandParameterObject parameterObject)
+    {
+        if (command is not NpgsqlCommand query)
+        {
+            // An interceptor has put another command in its place, which cannot carry the guard.
+            throw new NodeRejectedException(read.Connection!.Node.Name, Freshness.BehindCaller);
+        }
+
+        var guarded = new GuardedCommand(query, read.Guard, read.ServerWait, parameterObject.ReaderColumns?.Count ?? 0);
+        query.Dispose();
+        return guarded;
+    }
+
+    private static bool IsBehind(RelationalDataReader reader) => reader.DbCommand is GuardedCommand { IsBehind: true };
 
     private static RelationalCommandParameterObject On(IRelationalConnection connection, in RelationalCommandParameterObject original) =>
         new(

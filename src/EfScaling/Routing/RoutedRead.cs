@@ -1,35 +1,328 @@
 using EfScaling.Consistency;
+using EfScaling.Diagnostics;
 using EfScaling.Replication;
+using EfScaling.Topology;
+using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
 
 namespace EfScaling.Routing;
 
-/// <summary>One read on its way through the nodes.</summary>
-internal struct RoutedRead
+/// <summary>One read on its way through the nodes, until one has begun to answer it.</summary>
+/// <remarks>Not thread-safe. A context has one read on its way at a time, and uses this object for each of them.</remarks>
+internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
 {
-    /// <summary>What the read asks of a node, and which nodes have failed it.</summary>
-    public ReadRequest Request;
+    // The first that has WAIT FOR LSN.
+    private const int FirstVersionThatWaits = 19;
 
-    /// <summary>When the read began.</summary>
-    public Moment StartedAt;
+    // How long a read waits for its turn in the fallback budget before it fails.
+    private static readonly TimeSpan _longestFallbackWait = TimeSpan.FromSeconds(1);
 
-    /// <summary>Seconds that all attempts together may take; zero for no limit, <see langword="null"/> for the data source's default.</summary>
-    public int? CommandTimeout;
+    private ReadRequest _request;
+    private Moment _startedAt;
+    private int? _commandTimeout;
+    private bool _onlyReads;
+    private bool _isSessionRead;
+    private bool _hasWritten;
+    private RoutingReason? _diverted;
+    private bool _hasItsTurn;
+    private int _attempts;
+    private Exception? _lastFailure;
+    private ulong _behind;
+    private Moment _behindSince;
+    private int _rounds;
+    private bool _hasAsked;
 
-    /// <summary>The connection of the present attempt; <see langword="null"/> for the context's own.</summary>
-    public NodeConnection? Connection;
+    /// <summary>Gets the connection of the present attempt; <see langword="null"/> for the context's own.</summary>
+    public NodeConnection? Connection { get; private set; }
 
-    /// <summary>Set when the read must end on the primary, with the reason.</summary>
-    public RoutingReason? Diverted;
+    /// <summary>Gets whether the read belongs to one that is under way on <see cref="Connection"/>, so that no other node will do.</summary>
+    public bool IsPart { get; private set; }
 
-    /// <summary>Whether the query certainly only reads; not if the application vouched for it.</summary>
-    public bool OnlyReads;
+    /// <summary>Gets what the node of the present attempt must prove to have replayed; <see cref="WalPosition.None"/> for nothing.</summary>
+    public WalPosition Guard { get; private set; }
 
-    /// <summary>How many nodes have been asked.</summary>
-    public int Attempts;
+    /// <summary>Gets how long to wait.</summary>
+    public TimeSpan Pause { get; private set; }
 
-    /// <summary>What the last attempt failed with.</summary>
-    public Exception? LastFailure;
+    /// <summary>Gets since when a position of the primary is needed.</summary>
+    public Moment PositionSince { get; private set; }
 
-    /// <summary>Whether the read belongs to one that is under way on <see cref="Connection"/>, so that no other node will do.</summary>
-    public bool IsPinned;
+    /// <summary>Gets the seconds that the present attempt may take on the primary after others have failed; <see langword="null"/> for the whole timeout.</summary>
+    public int? SecondsLeft { get; private set; }
+
+    /// <summary>Gets how long the server itself waits for the guard to hold; <see langword="null"/> if it cannot.</summary>
+    public TimeSpan? ServerWait => Connection?.ServerVersion.Major >= FirstVersionThatWaits ? options.CatchUpWait : null;
+
+    private Cluster Cluster => router.Cluster;
+
+    private ContextSession Session => router.Session;
+
+    /// <summary>Begins a read.</summary>
+    /// <param name="request">What it asks of a node.</param>
+    /// <param name="commandTimeout">Seconds that all attempts together may take; zero for no limit, <see langword="null"/> for the data source's default.</param>
+    /// <param name="onlyReads">Whether the query certainly only reads; not if the application vouched for it.</param>
+    /// <param name="isSessionRead">Whether its session must not go back behind it.</param>
+    /// <param name="hasWritten">Whether its session has written.</param>
+    /// <param name="now">The present moment.</param>
+    public void Begin(in ReadRequest request, int? commandTimeout, bool onlyReads, bool isSessionRead, bool hasWritten, Moment now)
+    {
+        Forget();
+        (_request, _commandTimeout, _onlyReads, _isSessionRead, _hasWritten, _startedAt) = (request, commandTimeout, onlyReads, isSessionRead, hasWritten, now);
+    }
+
+    /// <summary>Makes the read part of one that is under way, unless the context has written since or the node may not serve it any more.</summary>
+    /// <remarks>A buffered outer query leaves its connection leased for as long as the application takes to go through its rows.</remarks>
+    public void Join(NodeConnection connection)
+    {
+        var hasWritten = _request.Floor > connection.LeasedAt || _request.Position > connection.LeasedPosition;
+        var freshness = hasWritten ? Freshness.BehindCaller : Cluster.Judge(connection.Node, _request with { Floor = Moment.Never, Position = WalPosition.None }, _startedAt);
+        if (freshness != Freshness.Fresh)
+        {
+            _diverted = ReasonOf(freshness);
+            return;
+        }
+
+        connection.CommandTimeout = TimeoutOf(_startedAt);
+        Connection = connection;
+        IsPart = true;
+    }
+
+    /// <summary>Sends the read to the primary.</summary>
+    public void Divert(RoutingReason reason) => _diverted = reason;
+
+    /// <summary>Finds the next step.</summary>
+    /// <exception cref="NoEligibleNodeException">No node may serve the read.</exception>
+    public ReadStep Next()
+    {
+        if (IsPart)
+        {
+            router.NoteOnReplica(Connection!.Node, RoutingReason.PartOfRead, router.LastDecision?.StalenessBound ?? TimeSpan.Zero, attempts: 1);
+            return ReadStep.RunOnReplica;
+        }
+
+        if (_hasItsTurn)
+        {
+            return ReadStep.RunOnPrimary;
+        }
+
+        var now = _attempts == 0 && _rounds == 0 && !_hasAsked ? _startedAt : Moment.Now(Cluster.Clock);
+        if (_diverted is { } diverted)
+        {
+            return ToPrimary(diverted);
+        }
+
+        var choice = Cluster.Choose(_request, now);
+        if (choice.Node is null && choice.Nearest is Freshness.BehindCaller or Freshness.TooStale)
+        {
+            var nearest = choice.Nearest;
+            choice = Cluster.ChooseGuarded(_request, now);
+            if (choice.Node is null)
+            {
+                return Persevere(choice.UnknownSince ?? Moment.Never, now) ?? FallBack(nearest, now);
+            }
+        }
+
+        return choice.Node is { } node ? Run(node, choice, now) : FallBack(_behind != 0 ? Freshness.BehindCaller : choice.Nearest, now);
+    }
+
+    /// <summary>Notes that the node of the present attempt has begun to answer.</summary>
+    public void Answered()
+    {
+        if (!IsPart)
+        {
+            Connection!.Answered(_isSessionRead ? Session.Own : null, _isSessionRead ? Session.Ambient : null);
+        }
+    }
+
+    /// <summary>Notes that the node of the present attempt could not prove that it is fresh enough, and has not run the query.</summary>
+    public void WasBehind()
+    {
+        var node = Connection!.Node;
+        Connection.Abandon();
+        _behindSince = _behind == 0 && _rounds == 0 ? Moment.Now(Cluster.Clock) : _behindSince;
+        _behind |= 1UL << node.Ordinal;
+        _request = _request.AfterTrying(node.Ordinal);
+        ReplicationMeter.CountHop(node.Name, nameof(Freshness.BehindCaller));
+    }
+
+    /// <summary>Decides after a failed attempt whether another node is asked.</summary>
+    public bool MovesOn(Exception exception, CancellationToken cancellationToken)
+    {
+        if (Connection is not { } connection || IsPart)
+        {
+            return false;
+        }
+
+        var (wasOpen, isPoolFull) = (connection.WasOpened, connection.Node.InFlight > connection.Node.Traits.MaxConnections);
+        connection.Abandon();
+        if (cancellationToken.IsCancellationRequested)
+        {
+            // The caller gave up; that says nothing about the node.
+            return false;
+        }
+
+        var failure = ReadFailureClassifier.Classify(exception, wasOpen, isPoolFull);
+        if (failure == ReadFailure.Node)
+        {
+            Cluster.Ban(connection.Node, NodeError.Describe(exception));
+        }
+
+        if (failure == ReadFailure.Query || IsOverdue())
+        {
+            return false;
+        }
+
+        _diverted = failure switch
+        {
+            ReadFailure.NeedsPrimary => RoutingReason.NeedsPrimary,
+            ReadFailure.SchemaBehind => RoutingReason.ReplicaSchemaBehind,
+            _ => null,
+        };
+        _lastFailure = exception;
+        _request = _request.AfterTrying(connection.Node.Ordinal);
+        ReplicationMeter.CountHop(connection.Node.Name, failure.ToString());
+        Cluster.Logger.ReadMovedOn(exception, connection.Node.Name, failure.ToString());
+        return true;
+    }
+
+    /// <summary>Notes that the read is about to run on the context's own connection.</summary>
+    public void BeginOnPrimary()
+    {
+        if (_onlyReads && _diverted != RoutingReason.NeedsPrimary)
+        {
+            Session.BeginRead();
+        }
+
+        SecondsLeft = _attempts > 1 ? Remaining(Moment.Now(Cluster.Clock)) : null;
+    }
+
+    /// <summary>Notes that the read on the context's own connection has begun to answer or has failed.</summary>
+    /// <param name="hasFailed">Whether it has failed.</param>
+    public void EndOnPrimary(bool hasFailed)
+    {
+        SecondsLeft = null;
+        if (hasFailed)
+        {
+            Session.EndRead();
+        }
+    }
+
+    /// <summary>Forgets the read.</summary>
+    public void Forget()
+    {
+        (Connection, IsPart, Guard, Pause, SecondsLeft) = (null, false, WalPosition.None, TimeSpan.Zero, null);
+        (_diverted, _hasItsTurn, _attempts, _lastFailure, _behind, _rounds, _hasAsked) = (null, false, 0, null, 0, 0, false);
+    }
+
+    private static RoutingReason ReasonOf(Freshness nearest) => nearest switch
+    {
+        Freshness.BehindCaller => RoutingReason.ReadYourWrites,
+        Freshness.TooStale or Freshness.Recovering or Freshness.PrimaryUnknown or Freshness.MeasurementTooOld => RoutingReason.ReplicasTooStale,
+        Freshness.NeverMeasured => RoutingReason.ReplicasNotMeasured,
+        _ => RoutingReason.ReplicasUnavailable,
+    };
+
+    // A replica that is behind may be asked again in a moment; without a position of the primary none can be asked at all.
+    private ReadStep? Persevere(Moment unknownSince, Moment now)
+    {
+        if (unknownSince != Moment.Never && !_hasAsked)
+        {
+            _hasAsked = true;
+            PositionSince = unknownSince;
+            return ReadStep.LearnPosition;
+        }
+
+        if (_behind == 0 || Cluster.CatchUp.Pause(_behindSince, ++_rounds, now) is not { } pause)
+        {
+            return null;
+        }
+
+        _request = _request with { Tried = _request.Tried & ~_behind };
+        _behind = 0;
+        Pause = pause;
+        return ReadStep.Wait;
+    }
+
+    private ReadStep Run(Node node, in ReplicaChoice choice, Moment now)
+    {
+        _attempts++;
+        var stayed = node.Ordinal == _request.LastNode;
+        Guard = choice.Guard;
+        try
+        {
+            var isGuarded = Guard != WalPosition.None;
+            router.NoteOnReplica(
+                node,
+                isGuarded ? RoutingReason.GuardedReplica : stayed ? RoutingReason.SameReplica : RoutingReason.FreshReplica,
+                StalenessOf(isGuarded ? Moment.Later(choice.VisibleThrough, Cluster.Picture.VisibleThrough(Guard)) : choice.VisibleThrough, now),
+                _attempts);
+            Connection = router.ConnectionTo(node);
+            Connection.Lease(now, _request.Position, choice.IsTrial, TimeoutOf(now));
+        }
+        catch when (choice.IsTrial)
+        {
+            node.EndTrial();
+            throw;
+        }
+
+        return ReadStep.RunOnReplica;
+    }
+
+    private ReadStep FallBack(Freshness nearest, Moment now)
+    {
+        var cluster = Cluster;
+        var wait = TimeSpan.Zero;
+
+        // Only what replicas should have served draws on the budget; a session's read of its own writes was the primary's before there were replicas.
+        var isOwnRead = nearest == Freshness.NeverMeasured || (nearest == Freshness.BehindCaller && _hasWritten);
+        if (!isOwnRead && !cluster.Fallback.TryTake(now, _longestFallbackWait, out wait))
+        {
+            ReplicationMeter.CountRefusal();
+            cluster.Logger.FallbackBudgetUsedUp(options.FallbackReadsPerSecond);
+            throw Refusal(now);
+        }
+
+        Pause = wait;
+        var step = ToPrimary(ReasonOf(nearest));
+        return wait > TimeSpan.Zero ? ReadStep.Wait : step;
+    }
+
+    private ReadStep ToPrimary(RoutingReason reason)
+    {
+        _attempts++;
+        _hasItsTurn = true;
+        Connection = null;
+        router.NoteOnPrimary(reason, _attempts);
+        return ReadStep.RunOnPrimary;
+    }
+
+    private NoEligibleNodeException Refusal(Moment now)
+    {
+        var reasons = Cluster.Explain(_request, now);
+        var nodes = string.Join("; ", reasons.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"'{r.Key}' {r.Value}"));
+        return new NoEligibleNodeException(
+            $"A read found no replica that may serve it ({nodes}), and the primary's fallback budget of {options.FallbackReadsPerSecond} reads a second is used up. "
+            + "Mend the replicas, raise FallbackBudget(...), allow older data with WithMaxStaleness(...), or read the primary with AsPrimary().",
+            reasons,
+            _lastFailure);
+    }
+
+    // All attempts together end at the command timeout; Npgsql counts whole seconds.
+    private int? TimeoutOf(Moment now)
+    {
+        var limit = (int?)options.ReadTimeout?.TotalSeconds;
+        return _attempts <= 1
+            ? limit is null || _commandTimeout is > 0 && _commandTimeout < limit ? _commandTimeout : limit
+            : Remaining(now) is { } left ? Math.Min(left, limit ?? left) : limit;
+    }
+
+    private int? Remaining(Moment now) => Total == 0 ? null : Math.Max(1, Total - (int)_startedAt.Until(now, Cluster.Clock).TotalSeconds);
+
+    private bool IsOverdue() => Total > 0 && _startedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= Total;
+
+    // Without a timeout of the context its connection's counts; zero is no limit.
+    private int Total => _commandTimeout ?? (Session.Connection as NpgsqlConnection)?.CommandTimeout ?? 0;
+
+    // A probe that was sent after the read began proves that the data is as young as the read itself.
+    private TimeSpan StalenessOf(Moment visibleThrough, Moment now) => visibleThrough >= now ? TimeSpan.Zero : visibleThrough.Until(now, Cluster.Clock);
 }

@@ -9,6 +9,9 @@ public enum RoutingReason
     /// <summary>The replica of the context's previous read is still fresh enough, and staying on it keeps time from running backwards.</summary>
     SameReplica,
 
+    /// <summary>A replica that no measurement proved to be fresh enough proved it itself, in the same round trip as the query.</summary>
+    GuardedReplica,
+
     /// <summary>The command belongs to a read that is under way on this node, as the further queries of a split query do.</summary>
     PartOfRead,
 
@@ -59,6 +62,9 @@ public enum RoutingReason
 
     /// <summary>The query failed on a replica that has not replayed the schema yet.</summary>
     ReplicaSchemaBehind,
+
+    /// <summary>The consistency token of the session was changed, or is of another cluster or history.</summary>
+    TokenNotUsable,
 
     /// <summary>The command reads the context's own connection because its query was not classified, as with queries compiled ahead of time.</summary>
     NotClassified,

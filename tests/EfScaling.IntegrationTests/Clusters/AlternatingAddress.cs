@@ -14,9 +14,16 @@ public sealed class AlternatingAddress : IAsyncDisposable
 
     public static Task<AlternatingAddress> StartAsync(int firstPort, int otherPort)
     {
+        var next = otherPort;
+        return StartAsync(() => next = next == firstPort ? otherPort : firstPort);
+    }
+
+    /// <summary>Starts an address that asks for each connection where it leads.</summary>
+    public static Task<AlternatingAddress> StartAsync(Func<int> portOfNext)
+    {
         var address = new AlternatingAddress();
         address._listener.Start();
-        address._accepting = address.AcceptAsync(firstPort, otherPort);
+        address._accepting = address.AcceptAsync(portOfNext);
         return Task.FromResult(address);
     }
 
@@ -28,12 +35,12 @@ public sealed class AlternatingAddress : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task AcceptAsync(int firstPort, int otherPort)
+    private async Task AcceptAsync(Func<int> portOfNext)
     {
-        for (var port = firstPort; ; port = port == firstPort ? otherPort : firstPort)
+        while (true)
         {
             var client = await _listener.AcceptTcpClientAsync(_stop.Token);
-            _ = ForwardAsync(client, port);
+            _ = ForwardAsync(client, portOfNext());
         }
     }
 

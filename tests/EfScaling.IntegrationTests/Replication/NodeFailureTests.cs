@@ -3,6 +3,7 @@ using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Replication;
 using EfScaling.Routing;
 using EfScaling.Testing;
+using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using static EfScaling.IntegrationTests.Clusters.ReplicaReads;
@@ -143,5 +144,55 @@ public sealed class NodeFailureTests(ClusterFixture fixture)
         }
 
         await Eventually.ThatAsync(() => log.Count(EfScalingEventId.ReplicaIsWritable) == 1, Patience, "the promotion is named");
+    }
+
+    [Fact]
+    public async Task Connection_to_the_server_that_an_address_led_to_before_serves_no_more()
+    {
+        await using var cluster = await PostgresCluster.StartAsync();
+        await BlogContext.CreateSchemaAsync(cluster);
+        var (before, after) = (cluster.Standbys[0], cluster.Standbys[1]);
+        var port = before.Port;
+        await using var address = await AlternatingAddress.StartAsync(() => port);
+        var options = Options(cluster, At(before, address.Port), r => r.MaxStaleness(TimeSpan.FromSeconds(1)));
+        await ServesAsync(options);
+
+        // The pool keeps its connection to the first server, which stands still, while the probe finds itself on the other one.
+        port = after.Port;
+        await before.PauseReplayAsync();
+        await before.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'WITH node AS MATERIALIZED%' AND pid <> pg_backend_pid()");
+        await cluster.Primary.ExecuteAsync("INSERT INTO \"Notes\" (\"Text\") VALUES ('new'); SELECT pg_sleep(2)");
+
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                await using var context = new BlogContext(options);
+                Assert.True(await context.Notes.AnyAsync(), $"A row older than the limit is missing: {context.Database.LastRouting()}.");
+                return context.Database.LastRouting()!.Value.Role == NodeRole.Replica;
+            },
+            Patience,
+            "the other server serves");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Hung_replica_given_as_a_data_source_holds_a_read_up_no_longer_than_its_timeout(bool isAsync)
+    {
+        await using var proxy = await TcpProxy.StartAsync("127.0.0.1", fixture.Cluster.Standbys[0].Port);
+        await using var replica = NpgsqlDataSource.Create(At(fixture.Cluster.Standbys[0], proxy.Port) + ";Timeout=2");
+        var options = new DbContextOptionsBuilder<BlogContext>()
+            .UseNpgsql(fixture.Cluster.Primary.ConnectionString)
+            .UseReadReplicas(r => r.AddReplica(replica).ReadTimeout(TimeSpan.FromSeconds(1)))
+            .Options;
+        await ServesAsync(options);
+
+        proxy.HalfOpen();
+        var started = TimeProvider.System.GetTimestamp();
+        await using var context = new BlogContext(options);
+        Assert.Equal(3, isAsync ? await context.Blogs.CountAsync() : context.Blogs.Count());
+
+        Assert.Equal(2, context.Database.LastRouting()!.Value.Attempts);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(10));
     }
 }

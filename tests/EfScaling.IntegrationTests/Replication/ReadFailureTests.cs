@@ -135,6 +135,44 @@ public sealed class ReadFailureTests(ClusterFixture fixture)
         Assert.Equal(RoutingReason.ReplicaSchemaBehind, context.Database.LastRouting()!.Value.Reason);
     }
 
+    [Fact]
+    public async Task Session_that_the_server_ended_for_idleness_fails_no_read()
+    {
+        var impatient = new NpgsqlConnectionStringBuilder(fixture.Cluster.Standbys[0].ConnectionString) { Options = "-c idle_session_timeout=800ms" }.ConnectionString;
+        var log = new EventLog();
+        var options = Options(fixture.Cluster, impatient, log: log);
+        await ServesAsync(options);
+
+        await fixture.Cluster.Primary.ExecuteAsync("SELECT pg_sleep(2)");
+        await ReasonAsync(options);
+
+        await ServesAsync(options);
+        Assert.Equal(0, log.Count(EfScalingEventId.NodeBanned));
+    }
+
+    [Fact]
+    public async Task Reads_beyond_the_connections_of_a_data_source_do_no_harm_to_the_replica()
+    {
+        await using var replica = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(fixture.Cluster.Standbys[0].ConnectionString) { MaxPoolSize = 3, Timeout = 1 }.ConnectionString);
+        var log = new EventLog();
+        var options = new DbContextOptionsBuilder<BlogContext>()
+            .UseNpgsql(fixture.Cluster.Primary.ConnectionString)
+            .UseReadReplicas(r => r.AddReplica(replica))
+            .UseLoggerFactory(log)
+            .Options;
+        await ServesAsync(options);
+
+        // The probe holds one of the three connections.
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(async _ =>
+        {
+            await using var context = new BlogContext(options);
+            Assert.Equal(3, await context.Blogs.Select(b => BlogContext.Slow(3)).FirstAsync());
+        }));
+
+        Assert.Equal(0, log.Count(EfScalingEventId.NodeBanned));
+    }
+
     private static string? NamedNode(Exception? exception) =>
         exception is null ? null : exception.Data["EfScaling.Node"] as string ?? NamedNode(exception.InnerException);
 }

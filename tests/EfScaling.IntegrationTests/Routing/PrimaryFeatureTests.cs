@@ -119,8 +119,8 @@ public sealed class PrimaryFeatureTests(ClusterFixture fixture)
             await transaction.RollbackAsync();
         }
 
-        Assert.Equal(0, await context.Notes.CountAsync(n => n.Text == marker));
         blogs.RanOnPrimary();
+        Assert.Equal(0, await context.Notes.CountAsync(n => n.Text == marker));
     }
 
     [Fact]
@@ -155,6 +155,28 @@ public sealed class PrimaryFeatureTests(ClusterFixture fixture)
             Assert.Equal(1, await context.Notes.CountAsync(n => n.Text == marker));
             Assert.Equal(RoutingReason.InTransaction, context.Database.LastRouting()!.Value.Reason);
             scope.Complete();
+        }
+
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Equal(1, await context.Notes.CountAsync(n => n.Text == marker));
+        }
+    }
+
+    [Fact]
+    public async Task Connection_can_be_closed_in_a_TransactionScope_that_is_complete()
+    {
+        var blogs = await RoutedBlogs.StartAsync(fixture.Cluster);
+        await using var context = blogs.Context();
+        var marker = Guid.NewGuid().ToString();
+
+        using (var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled))
+        {
+            await context.Database.OpenConnectionAsync();
+            context.Notes.Add(new Note { Text = marker });
+            await context.SaveChangesAsync();
+            scope.Complete();
+            await context.Database.CloseConnectionAsync();
         }
 
         for (var i = 0; i < 20; i++)

@@ -289,4 +289,20 @@ public sealed class QueryFeatureTests(ClusterFixture fixture)
         await next.Blogs.CountAsync();
         blogs.RanOnReplicas(1);
     }
+
+    [Fact]
+    public async Task Read_inside_a_loop_over_a_buffered_query_has_its_own_timeout()
+    {
+        var blogs = await RoutedBlogs.StartAsync(fixture.Cluster, also: o => o.UseNpgsql(n => n.EnableRetryOnFailure()));
+        await using var context = blogs.Context();
+        context.Database.SetCommandTimeout(1);
+
+        foreach (var blog in context.Blogs.AsNoTracking().Take(1))
+        {
+            context.Database.SetCommandTimeout(30);
+            Assert.Equal(2, await context.Blogs.Select(b => BlogContext.Slow(2)).FirstAsync());
+        }
+
+        blogs.RanOnOneReplica(2);
+    }
 }

@@ -53,6 +53,20 @@ public sealed class ReadYourWritesTests
             await cluster.Primary.ExecuteAsync("SELECT pg_sleep(0.6)");
             scope.Complete();
         });
+        await SeenAsync(blogs, "ADO.NET beside EF in a TransactionScope, closed when that was complete", async (context, marker) =>
+        {
+            using var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);
+            var connection = (NpgsqlConnection)context.Database.GetDbConnection();
+            await connection.OpenAsync();
+            await using (var command = new NpgsqlCommand("INSERT INTO \"Notes\" (\"Text\") VALUES ($1)", connection) { Parameters = { new() { Value = marker } } })
+            {
+                await command.ExecuteNonQueryAsync();
+            }
+
+            await cluster.Primary.ExecuteAsync("SELECT pg_sleep(0.6)");
+            scope.Complete();
+            await connection.CloseAsync();
+        });
         await SeenAsync(blogs, "a query that the application wrongly vouched for", async (context, marker) =>
             await context.Notes.FromSql($"INSERT INTO \"Notes\" (\"Text\") VALUES ({marker}) RETURNING *, xmin").AsReplica().AsNoTracking().ToListAsync());
         await SeenAsync(blogs, "ADO.NET beside EF, before EF did anything", async (context, marker) =>

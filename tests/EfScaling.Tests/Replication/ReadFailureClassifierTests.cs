@@ -20,6 +20,7 @@ public sealed class ReadFailureClassifierTests
     [InlineData("57P02", nameof(ReadFailure.Node))]
     [InlineData("57P03", nameof(ReadFailure.Node))]
     [InlineData("57P04", nameof(ReadFailure.Node))]
+    [InlineData("57P05", nameof(ReadFailure.SessionEnded))] // idle_session_timeout
     [InlineData("3D000", nameof(ReadFailure.Node))]
     [InlineData("28P01", nameof(ReadFailure.Node))]
     [InlineData("28000", nameof(ReadFailure.Node))]

@@ -1,0 +1,107 @@
+using System.Collections.Immutable;
+
+namespace EfScaling.Consistency;
+
+/// <summary>Makes contexts one after another, or at the same time, see what the others wrote and saw: one user's request, job or message.</summary>
+/// <remarks>
+/// <para>
+/// The session is ambient: it holds for the code that runs between <see cref="Begin"/> and <see cref="Dispose"/>, in the same asynchronous flow, and for
+/// every context with read replicas that is used there, whenever it was created. Outside a session each context has one of its own.
+/// </para>
+/// <para>Thread-safe.</para>
+/// </remarks>
+public sealed class ConsistencySession : IDisposable
+{
+    private static readonly AsyncLocal<ConsistencySession?> _current = new();
+
+    private readonly ConsistencySession? _outer;
+    private readonly Lock _lock = new();
+    private ImmutableArray<(IPositionSource Source, SessionProgress Progress)> _clusters = [];
+    private ConsistencyToken _given;
+
+    private ConsistencySession(ConsistencyToken token, ConsistencySession? outer) => (_given, _outer) = (token, outer);
+
+    /// <summary>Gets the session of the running code; <see langword="null"/> outside any.</summary>
+    public static ConsistencySession? Current => _current.Value;
+
+    /// <summary>Gets what is known of the session's writes and reads without asking a server.</summary>
+    /// <remarks>A single-row SaveChanges leaves no position behind; <see cref="GetTokenAsync"/> finds one.</remarks>
+    public ConsistencyToken Token => _clusters.Aggregate(_given, (token, cluster) => token.Merge(cluster.Progress.Settle(null, cluster.Source.Identity)));
+
+    /// <summary>Begins a session for the running code and what it calls.</summary>
+    /// <param name="token">What the user of the session has written and seen before; <see langword="null"/> for nothing.</param>
+    /// <returns>The session, to be disposed in the method that began it. Sessions nest without knowing of each other.</returns>
+    public static ConsistencySession Begin(ConsistencyToken? token = null) =>
+        _current.Value = new ConsistencySession(token ?? ConsistencyToken.None, _current.Value);
+
+    /// <summary>Adds what was written and seen elsewhere.</summary>
+    /// <param name="token">The token.</param>
+    public void Use(ConsistencyToken token)
+    {
+        ArgumentNullException.ThrowIfNull(token);
+        lock (_lock)
+        {
+            _given = _given.Merge(token);
+            foreach (var (source, progress) in _clusters)
+            {
+                progress.Use(token, Moment.Now(source.Clock));
+            }
+        }
+    }
+
+    /// <summary>Returns the token of all that the session wrote and saw, for the next request, job or message of the same user.</summary>
+    /// <param name="cancellationToken">Ends the wait for a server.</param>
+    /// <returns>The token. Costs a round trip to the primary if the session wrote something whose position is not known, and nothing otherwise.</returns>
+    /// <remarks>When the primary does not answer, the token says that more was written than it knows, and its first read finds out.</remarks>
+    public async ValueTask<ConsistencyToken> GetTokenAsync(CancellationToken cancellationToken = default)
+    {
+        var token = _clusters.IsEmpty ? _given : ConsistencyToken.None;
+        foreach (var (source, progress) in _clusters)
+        {
+            var since = progress.UnknownSince(source.Identity, Moment.Now(source.Clock));
+            var position = since == Moment.Never ? null : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false);
+            token = token.Merge(progress.Settle(position, source.Identity));
+        }
+
+        return token;
+    }
+
+    /// <summary>Ends the session.</summary>
+    public void Dispose()
+    {
+        if (_current.Value == this)
+        {
+            _current.Value = _outer;
+        }
+    }
+
+    // What the session wrote to and saw of one cluster.
+    internal SessionProgress On(IPositionSource source)
+    {
+        foreach (var (known, progress) in _clusters)
+        {
+            if (ReferenceEquals(known, source))
+            {
+                return progress;
+            }
+        }
+
+        return Add(source);
+    }
+
+    private SessionProgress Add(IPositionSource source)
+    {
+        lock (_lock)
+        {
+            if (_clusters.FirstOrDefault(c => ReferenceEquals(c.Source, source)).Progress is { } added)
+            {
+                return added;
+            }
+
+            var progress = new SessionProgress(source.Shard);
+            progress.Use(_given, Moment.Now(source.Clock));
+            _clusters = _clusters.Add((source, progress));
+            return progress;
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using EfScaling.Topology;
+
+namespace EfScaling.Consistency;
+
+/// <summary>Tells how far the log of a cluster has grown.</summary>
+/// <remarks>Thread-safe.</remarks>
+internal interface IPositionSource
+{
+    /// <summary>Gets the name of the shard that the cluster serves; empty while there is only one.</summary>
+    string Shard { get; }
+
+    /// <summary>Gets the monotonic clock of the moments.</summary>
+    TimeProvider Clock { get; }
+
+    /// <summary>Gets the cluster and history of the present primary; <see langword="null"/> while it is not known.</summary>
+    ServerIdentity? Identity { get; }
+
+    /// <summary>Returns a position at or above everything committed before a moment, from memory if possible, else by asking the primary.</summary>
+    /// <returns><see langword="null"/> if the primary does not answer.</returns>
+    ServerPosition? PositionSince(Moment moment);
+
+    /// <inheritdoc cref="PositionSince" />
+    ValueTask<ServerPosition?> PositionSinceAsync(Moment moment, CancellationToken cancellationToken);
+}

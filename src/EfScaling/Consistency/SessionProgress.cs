@@ -1,0 +1,193 @@
+using EfScaling.Topology;
+
+namespace EfScaling.Consistency;
+
+/// <summary>What one session has written to and seen of one cluster.</summary>
+/// <remarks>
+/// <para>
+/// A position known before a query bounds from below what it saw; never going back needs a bound from above. That is why reads are kept as the server that
+/// answered and the moment they ended: the same server never goes back, and whatever they showed was committed before that moment.
+/// </para>
+/// <para>Thread-safe.</para>
+/// </remarks>
+internal sealed class SessionProgress(string shard)
+{
+    private readonly Lock _lock = new();
+    private ConsistencyToken _token = ConsistencyToken.None;
+    private Moment _written = Moment.Never;
+    private Moment _seenOnPrimary = Moment.Never;
+    private ulong _lastServer;
+    private Moment _lastRead = Moment.Never;
+
+    /// <summary>Gets what is known by position.</summary>
+    public ConsistencyToken Token
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _token;
+            }
+        }
+    }
+
+    /// <summary>Takes in what was written and seen elsewhere.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="now">The present moment.</param>
+    public void Use(ConsistencyToken token, Moment now)
+    {
+        lock (_lock)
+        {
+            _token = _token.Merge(token);
+            foreach (var position in token.Positions.Where(p => p.Shard == shard && p.SeenOn != ShardPosition.Nowhere))
+            {
+                // Whatever was seen before the token came was committed before now.
+                See(position.SeenOn == ShardPosition.Anywhere ? 0 : position.SeenOn, now);
+            }
+        }
+    }
+
+    /// <summary>Notes a write of which no position is known.</summary>
+    /// <param name="before">A moment after its commit.</param>
+    public void Wrote(Moment before)
+    {
+        lock (_lock)
+        {
+            _written = Moment.Later(_written, before);
+        }
+    }
+
+    /// <summary>Notes a write.</summary>
+    /// <param name="identity">Where it was committed.</param>
+    /// <param name="position">A position at or above that of its commit.</param>
+    public void Wrote(ServerIdentity identity, WalPosition position)
+    {
+        lock (_lock)
+        {
+            Add(new ShardPosition(shard, identity.SystemId, identity.Timeline, position));
+        }
+    }
+
+    /// <summary>Notes a read.</summary>
+    /// <param name="server">The server that answered, by the time of its start; zero for the primary.</param>
+    /// <param name="ended">A moment after its last row.</param>
+    public void Read(ulong server, Moment ended)
+    {
+        lock (_lock)
+        {
+            See(server, ended);
+        }
+    }
+
+    /// <summary>Returns what the next read must show.</summary>
+    /// <param name="identity">The cluster and history of the present primary.</param>
+    public Demand Demand(ServerIdentity identity)
+    {
+        lock (_lock)
+        {
+            var known = _token.Find(shard, identity.SystemId);
+            return new Demand(
+                Moment.Later(_written, _seenOnPrimary),
+                known?.Position ?? WalPosition.None,
+                _lastServer,
+                _lastRead,
+                HasWritten: _written != Moment.Never || known is { Position.Value: > 0 },
+                NeedsPrimary: _token.IsUnknown || (known is { } position ? position.Timeline != identity.Timeline : _token.IsForeignTo(shard, identity.SystemId)));
+        }
+    }
+
+    /// <summary>Returns since when the position that a token needs is unknown; <see cref="Moment.Never"/> if it is known.</summary>
+    /// <param name="identity">The cluster and history of the present primary, if known.</param>
+    /// <param name="now">The present moment.</param>
+    public Moment UnknownSince(ServerIdentity? identity, Moment now)
+    {
+        lock (_lock)
+        {
+            return identity is { } known && Demand(known).NeedsPrimary || (identity is null && _token.IsUnknown) ? now : _written;
+        }
+    }
+
+    /// <summary>Returns the token of all that was written and seen.</summary>
+    /// <param name="position">What the primary has answered; <see langword="null"/> if nothing was unknown or it did not answer.</param>
+    /// <param name="identity">The cluster and history of the present primary, if known.</param>
+    public ConsistencyToken Settle(ServerPosition? position, ServerIdentity? identity)
+    {
+        lock (_lock)
+        {
+            if (position is { } answer)
+            {
+                Settle(answer);
+            }
+
+            var seenOn = SeenOn();
+            if (seenOn == ShardPosition.Nowhere || (identity is { } primary && Demand(primary).NeedsPrimary))
+            {
+                return _token;
+            }
+
+            return _token.Merge(
+                identity is { } known
+                    ? new ConsistencyToken([new ShardPosition(shard, known.SystemId, known.Timeline, WalPosition.None, seenOn)])
+                    : ConsistencyToken.Unknown);
+        }
+    }
+
+    /// <summary>Forgets everything.</summary>
+    public void Forget()
+    {
+        lock (_lock)
+        {
+            _token = ConsistencyToken.None;
+            _lastServer = 0;
+            _written = _seenOnPrimary = _lastRead = Moment.Never;
+        }
+    }
+
+    // The lock must be held.
+    private void Settle(ServerPosition answer)
+    {
+        // Whatever the session has seen anywhere was committed before the question was asked; what it knew of other histories ends here.
+        var isCovered = answer.AskedAt >= Moment.Later(_lastRead, _seenOnPrimary);
+        var position = new ShardPosition(shard, answer.Identity.SystemId, answer.Identity.Timeline, answer.Position);
+        if (Demand(answer.Identity).NeedsPrimary)
+        {
+            _token = new ConsistencyToken([.. _token.Positions.Where(p => p.Shard != shard)]);
+        }
+
+        Add(position);
+        if (answer.AskedAt >= _written)
+        {
+            _written = Moment.Never;
+        }
+
+        if (isCovered)
+        {
+            (_lastServer, _lastRead, _seenOnPrimary) = (0, Moment.Never, Moment.Never);
+        }
+    }
+
+    // The lock must be held.
+    private void Add(ShardPosition position) => _token = _token.Merge(new ConsistencyToken([position]));
+
+    // The lock must be held.
+    private void See(ulong server, Moment ended)
+    {
+        if (server == 0)
+        {
+            _seenOnPrimary = Moment.Later(_seenOnPrimary, ended);
+            return;
+        }
+
+        if (_lastServer != 0 && _lastServer != server)
+        {
+            // Two reads at the same time may have gone to two servers, and neither shows what the other one has shown.
+            _seenOnPrimary = Moment.Later(_seenOnPrimary, _lastRead);
+        }
+
+        (_lastServer, _lastRead) = (server, Moment.Later(_lastRead, ended));
+    }
+
+    // The lock must be held.
+    private ulong SeenOn() =>
+        _seenOnPrimary != Moment.Never || _written != Moment.Never ? ShardPosition.Anywhere : _lastServer;
+}

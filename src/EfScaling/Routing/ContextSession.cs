@@ -1,0 +1,215 @@
+using System.Data;
+using System.Data.Common;
+using System.Transactions;
+using EfScaling.Consistency;
+
+namespace EfScaling.Routing;
+
+/// <summary>Keeps what a context writes and sees, for itself and for the session around it.</summary>
+/// <remarks>
+/// Whatever the context's own connection did lies before the moment it was closed, whoever closed it: EF, a transaction, or the application beside EF. What
+/// an ambient transaction did becomes visible when that ends, which may be after the connection was closed. Not thread-safe, like the context.
+/// </remarks>
+internal sealed class ContextSession(IPositionSource source)
+{
+    private readonly SessionProgress _own = new(source.Shard);
+    private Transaction? _transaction;
+    private bool _isRead;
+    private bool _isCommitting;
+    private bool _isCovered;
+
+    /// <summary>Gets the context's own connection; <see langword="null"/> until it is known.</summary>
+    public DbConnection? Connection { get; private set; }
+
+    /// <summary>Gets whether the connection is in use, by the application or by a reader.</summary>
+    public bool IsConnectionOpen => Connection is { State: not ConnectionState.Closed };
+
+    /// <summary>Gets the progress of the context alone.</summary>
+    public SessionProgress Own => _own;
+
+    /// <summary>Gets the progress of the ambient session; <see langword="null"/> outside any.</summary>
+    public SessionProgress? Ambient => ConsistencySession.Current?.On(source);
+
+    /// <summary>Watches the context's own connection.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="isNew">Whether EF has just made it, so that nothing can have been written on it.</param>
+    public void Watch(DbConnection connection, bool isNew)
+    {
+        if (ReferenceEquals(connection, Connection))
+        {
+            return;
+        }
+
+        Unwatch();
+        Connection = connection;
+        connection.StateChange += OnStateChange;
+        if (!isNew)
+        {
+            // A connection of the application: what it did on it before is unknown.
+            Wrote(Moment.Now(source.Clock));
+        }
+    }
+
+    /// <summary>Stops watching.</summary>
+    public void Unwatch()
+    {
+        if (Connection is not null)
+        {
+            Connection.StateChange -= OnStateChange;
+            Connection = null;
+        }
+    }
+
+    /// <summary>Notes a transaction around the context, whose writes become visible only when it ends.</summary>
+    public void Note(Transaction transaction)
+    {
+        if (_transaction is null || !_transaction.Equals(transaction))
+        {
+            _transaction?.Dispose();
+
+            // A clone can still be asked after the application has disposed its own.
+            _transaction = transaction.Clone();
+        }
+    }
+
+    /// <summary>Notes the writes of a transaction around the context if it has ended.</summary>
+    /// <param name="now">The present moment: when exactly the transaction ended is not known.</param>
+    public void Settle(Moment now)
+    {
+        if (_transaction is { TransactionInformation.Status: not System.Transactions.TransactionStatus.Active })
+        {
+            _transaction.Dispose();
+            _transaction = null;
+            Wrote(now);
+        }
+    }
+
+    /// <summary>Notes that the next use of the connection is a query that certainly only reads.</summary>
+    public void BeginRead() => _isRead = true;
+
+    /// <summary>Notes that the connection is used for something else, or that the query failed.</summary>
+    public void EndRead() => _isRead = false;
+
+    /// <summary>Notes that a transaction of the connection was committed.</summary>
+    /// <param name="position">A position at or above that of the commit; <see langword="null"/> if it is not known.</param>
+    public void Committed(WalPosition? position)
+    {
+        if (position is { } known && source.Identity is { } identity)
+        {
+            _own.Wrote(identity, known);
+            Ambient?.Wrote(identity, known);
+            _isCovered = true;
+        }
+        else
+        {
+            Wrote(Moment.Now(source.Clock));
+        }
+    }
+
+    /// <summary>Notes that EF ends a transaction, and closes the connection if it was opened for it alone.</summary>
+    public void BeginClear() => _isCommitting = true;
+
+    /// <summary>Notes that EF has ended a transaction. If the connection is still open, whatever follows on it is another matter.</summary>
+    public void EndClear() => _isCommitting = _isCovered = false;
+
+    /// <summary>Returns what the next read of the context must show.</summary>
+    public Demand Demand()
+    {
+        if (source.Identity is not { } identity)
+        {
+            // No replica is judged without it.
+            return Consistency.Demand.None;
+        }
+
+        var demand = _own.Demand(identity);
+        return Ambient is { } ambient ? demand.Merge(ambient.Demand(identity)) : demand;
+    }
+
+    /// <summary>Takes in what was written and seen elsewhere.</summary>
+    public void Use(ConsistencyToken token)
+    {
+        _own.Use(token, Moment.Now(source.Clock));
+        ConsistencySession.Current?.Use(token);
+    }
+
+    /// <summary>Returns the token of all that the context and the session around it have written and seen.</summary>
+    public ConsistencyToken GetToken()
+    {
+        var since = UnknownSince();
+        return Token(since == Moment.Never ? null : source.PositionSince(since));
+    }
+
+    /// <inheritdoc cref="GetToken" />
+    public async ValueTask<ConsistencyToken> GetTokenAsync(CancellationToken cancellationToken)
+    {
+        var since = UnknownSince();
+        return Token(since == Moment.Never ? null : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>Forgets everything but the connection, for the next lease of a pooled context.</summary>
+    public void Forget()
+    {
+        _transaction?.Dispose();
+        _transaction = null;
+        _isRead = _isCommitting = _isCovered = false;
+        _own.Forget();
+    }
+
+    private Moment UnknownSince()
+    {
+        var now = Moment.Now(source.Clock);
+        Settle(now);
+        return Moment.Later(_own.UnknownSince(source.Identity, now), Ambient?.UnknownSince(source.Identity, now) ?? Moment.Never);
+    }
+
+    private ConsistencyToken Token(ServerPosition? position)
+    {
+        var token = _own.Settle(position, source.Identity);
+        return Ambient is { } ambient ? token.Merge(ambient.Settle(position, source.Identity)) : token;
+    }
+
+    private void Wrote(Moment before)
+    {
+        _own.Wrote(before);
+        Ambient?.Wrote(before);
+    }
+
+    private void OnStateChange(object? sender, StateChangeEventArgs change)
+    {
+        if (TransactionAround() is { } transaction)
+        {
+            Note(transaction);
+        }
+
+        if (change.CurrentState != ConnectionState.Closed)
+        {
+            return;
+        }
+
+        var now = Moment.Now(source.Clock);
+        if (_isRead)
+        {
+            _own.Read(server: 0, now);
+            Ambient?.Read(server: 0, now);
+        }
+        else if (!(_isCommitting && _isCovered))
+        {
+            Wrote(now);
+        }
+
+        _isRead = false;
+    }
+
+    // A scope that is complete does not let anyone ask for its transaction, but it lets connections be closed. The transaction was noted when they were opened.
+    private static Transaction? TransactionAround()
+    {
+        try
+        {
+            return Transaction.Current;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+}

@@ -20,7 +20,7 @@ internal sealed class LsnClock(int capacity)
     /// <param name="position">The primary's normalised insert position.</param>
     public void Record(Moment sentAt, WalPosition position)
     {
-        if (_count > 0 && sentAt <= _samples[(_next - 1 + capacity) % capacity].SentAt)
+        if (_count > 0 && sentAt < _samples[(_next - 1 + capacity) % capacity].SentAt)
         {
             // Overtaken by a question that was asked later.
             return;

@@ -17,7 +17,8 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
     // Longer than one probe waits: the next goes on waiting for the same connection.
     private const int ProbeConnectSeconds = 5;
 
-    private const string ReadOnlySessions = "-c default_transaction_read_only=on";
+    // Standbys refuse serializable transactions, and in repeatable read a query would share the snapshot of the guard in front of it.
+    private const string ReadOnlySessions = @"-c default_transaction_read_only=on -c default_transaction_isolation=read\ committed";
 
     /// <summary>Builds the cluster.</summary>
     /// <exception cref="InvalidOperationException">Nodes are missing, given twice, or cannot be reached the way they are given.</exception>

@@ -112,17 +112,20 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
         }
 
         var choice = Cluster.Choose(_request, now);
-        if (choice.Node is null && choice.Nearest is Freshness.BehindCaller or Freshness.TooStale)
+        if (choice.Node is { } node)
         {
-            var nearest = choice.Nearest;
-            choice = Cluster.ChooseGuarded(_request, now);
-            if (choice.Node is null)
-            {
-                return Persevere(choice.UnknownSince ?? Moment.Never, now) ?? FallBack(nearest, now);
-            }
+            return Run(node, choice, now);
         }
 
-        return choice.Node is { } node ? Run(node, choice, now) : FallBack(_behind != 0 ? Freshness.BehindCaller : choice.Nearest, now);
+        if (_behind == 0 && choice.Nearest is not (Freshness.BehindCaller or Freshness.TooStale))
+        {
+            return FallBack(choice.Nearest, now);
+        }
+
+        var guarded = Cluster.ChooseGuarded(_request, now);
+        return guarded.Node is { } likely
+            ? Run(likely, guarded, now)
+            : Persevere(guarded.UnknownSince ?? Moment.Never, now) ?? FallBack(_behind == 0 ? choice.Nearest : Freshness.BehindCaller, now);
     }
 
     /// <summary>Notes that the node of the present attempt has begun to answer.</summary>

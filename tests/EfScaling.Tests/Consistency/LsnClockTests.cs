@@ -112,4 +112,39 @@ public sealed class LsnClockTests
             }
         }
     }
+
+    // Samples at seconds 1, 2 and 3 with positions 100, 200 and 300.
+    [Theory]
+    [InlineData(0, 100)]
+    [InlineData(1, 100)]
+    [InlineData(2, 200)]
+    [InlineData(3, 300)]
+    [InlineData(4, null)]
+    public void Knows_the_lowest_position_above_all_that_was_committed_before_a_moment(int second, int? expected)
+    {
+        var start = _clock.Now;
+        var lsnClock = new LsnClock(3);
+        lsnClock.Record(start, new WalPosition(1));
+        for (var sample = 1; sample <= 3; sample++)
+        {
+            lsnClock.Record(_clock.Advance(1.Seconds()), new WalPosition((ulong)sample * 100));
+        }
+
+        var found = lsnClock.PositionSince(start.Plus(second.Seconds(), _clock));
+
+        Assert.Equal(expected, (int?)found?.Position.Value);
+        Assert.Equal(expected is null ? null : start.Plus((expected.Value / 100).Seconds(), _clock), found?.SentAt);
+    }
+
+    [Fact]
+    public void An_answer_that_was_overtaken_changes_nothing()
+    {
+        var lsnClock = new LsnClock(4);
+        var (early, late) = (_clock.Now, _clock.Advance(1.Seconds()));
+        lsnClock.Record(late, new WalPosition(200));
+        lsnClock.Record(early, new WalPosition(150));
+
+        Assert.Equal(Moment.Never, lsnClock.VisibleThrough(new WalPosition(150)));
+        Assert.Equal((late, new WalPosition(200)), lsnClock.PositionSince(early));
+    }
 }

@@ -304,6 +304,70 @@ public sealed class ReplicaSelectorTests
         Assert.Equal(2, Assert.Single(Shares(states, Request().AfterTrying(1).AfterTrying(3))).Key);
     }
 
+    // For each replica: how many milliseconds its data was old when it was measured just now, '!' if it is not fit to serve. Then what the read must show:
+    // a position, a moment in milliseconds ago, and how old it may be. Expected: the node and its guard, "?" if the primary must be asked first, "-" for none.
+    [Theory]
+    [InlineData("0", 0, null, 5_000, "1 0")]
+    [InlineData("0", 150, null, 5_000, "1 150")] // its sample shows position 100
+    [InlineData("0", 0, 50, 5_000, "1 0")] // seen by the measurement already
+    [InlineData("200", 0, 150, 5_000, "1 300")] // the sample of 100 ms ago is the first one above the moment
+    [InlineData("200", 350, 150, 5_000, "1 350")]
+    [InlineData("200", 0, 350, 5_000, "1 0")]
+    [InlineData("200", 0, -50, 5_000, "?")] // nothing is known since
+    [InlineData("200", 0, null, 150, "1 300")] // too old by measurement
+    [InlineData("200!", 0, 150, 5_000, "-")]
+    [InlineData("200! 200", 0, 150, 5_000, "2 300")]
+    [InlineData("900 200", 0, 150, 5_000, "2 300")] // too far behind to have caught up
+    [InlineData("900", 0, 150, 5_000, "-")]
+    public void A_node_that_is_likely_fresh_proves_it_itself(string nodes, ulong position, int? floor, int maxStaleness, string expected)
+    {
+        var ages = nodes.Split(' ');
+        var states = Replicas(ages.Length);
+        for (var index = 0; index < ages.Length; index++)
+        {
+            states[index] = states[index] with
+            {
+                VisibleThrough = _clock.Ago(int.Parse(ages[index].TrimEnd('!'), null).Milliseconds()),
+                ProbeError = ages[index].EndsWith('!') ? "Connection refused" : null,
+            };
+        }
+
+        var request = new ReadRequest(
+            maxStaleness.Milliseconds(), floor is { } ago ? _clock.Ago(ago.Milliseconds()) : Moment.Never, LastNode: -1, Moment.Never, Tried: 0, new WalPosition(position));
+
+        // With nothing to prove the read would have found its node without a guard; here it must be asked for one.
+        var choice = position == 0 && floor is null or 50 or 350 && maxStaleness == 5_000
+            ? Selector().Choose(Snapshot(states), request, _clock.Now)
+            : Selector().ChooseGuarded(Snapshot(states), request, _clock.Now, PositionSince);
+
+        var actual = choice.Node is { } node ? $"{node.Ordinal} {choice.Guard.Value}" : (choice.UnknownSince ?? Moment.Never) != Moment.Never ? "?" : "-";
+        Assert.Equal(expected, actual);
+    }
+
+    [Fact]
+    public void A_guarded_read_stays_on_the_node_of_the_previous_one()
+    {
+        var states = Replicas(4);
+
+        Assert.All(
+            Enumerable.Range(0, 100),
+            _ => Assert.Equal(3, Selector().ChooseGuarded(Snapshot(states), Request(lastNode: 3) with { Position = new WalPosition(200) }, _clock.Now, PositionSince).Node!.Ordinal));
+    }
+
+    // The primary has written a byte each millisecond and was asked every 100 ms, at last just now, when it was at 400.
+    private ServerPosition? PositionSince(Moment moment)
+    {
+        for (var ago = 300; ago >= 0; ago -= 100)
+        {
+            if (_clock.Ago(ago.Milliseconds()) >= moment)
+            {
+                return new ServerPosition(new ServerIdentity(ScriptedCluster.SystemId, 1), new WalPosition(400 - (ulong)ago), _clock.Ago(ago.Milliseconds()));
+            }
+        }
+
+        return null;
+    }
+
     private ReplicaSelector Selector() => new(_options, new FreshnessGate(_options, _clock), _clock, new Random(20_240_611));
 
     private NodeState[] Replicas(int count, Func<int, Node>? node = null) =>

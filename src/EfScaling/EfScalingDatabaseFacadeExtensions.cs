@@ -1,4 +1,5 @@
 using EfScaling.Consistency;
+using EfScaling.Replication;
 using EfScaling.Routing;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 
@@ -57,6 +58,20 @@ public static class EfScalingDatabaseFacadeExtensions
         ArgumentNullException.ThrowIfNull(token);
         Router(database, nameof(UseConsistencyToken)).Session.Use(token);
     }
+
+    /// <summary>Makes all queries of the context see one moment on one replica until the snapshot is disposed; no query of it can write.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <returns>The snapshot. On the primary if no replica may serve.</returns>
+    /// <remarks>The replica is chosen as for any query, under the contract of the scope or the context. Costs one round trip, or two with a guard.</remarks>
+    /// <exception cref="InvalidOperationException">The context does not use read replicas, or a snapshot, transaction or connection of it is open.</exception>
+    /// <exception cref="NoEligibleNodeException">No node may serve.</exception>
+    public static ReplicaSnapshot BeginReplicaSnapshot(this DatabaseFacade database) => ReplicaSnapshot.Begin(Router(database, nameof(BeginReplicaSnapshot)));
+
+    /// <inheritdoc cref="BeginReplicaSnapshot" />
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="cancellationToken">Ends the wait for a server.</param>
+    public static Task<ReplicaSnapshot> BeginReplicaSnapshotAsync(this DatabaseFacade database, CancellationToken cancellationToken = default) =>
+        ReplicaSnapshot.BeginAsync(Router(database, nameof(BeginReplicaSnapshotAsync)), cancellationToken);
 
     /// <summary>Returns where the context's newest command ran, why, and how old its data may have been.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>

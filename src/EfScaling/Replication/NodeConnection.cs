@@ -246,8 +246,10 @@ internal sealed class NodeConnection : RelationalConnection
     // With the timeout of the read: a server that hangs must not hold it up for as long as the data source allows.
     private NpgsqlCommand CommandOf(string sql, NpgsqlConnection connection) => new(sql, connection) { CommandTimeout = CommandTimeout ?? connection.CommandTimeout };
 
-    private static bool IsPromoted(IReadOnlyDictionary<string, string> parameters) =>
-        parameters.TryGetValue("in_hot_standby", out var inHotStandby) && inHotStandby == "off";
+    // A snapshot may be taken on the primary itself.
+    private bool IsPromoted(IReadOnlyDictionary<string, string> parameters) =>
+        _cluster.Picture.Current.Primary?.Node != Node
+        && parameters.TryGetValue("in_hot_standby", out var inHotStandby) && inHotStandby == "off";
 
     private async Task OpenAndCheckAsync(Task opening, CancellationToken cancellationToken)
     {
@@ -304,7 +306,7 @@ internal sealed class NodeConnection : RelationalConnection
         var reason = sample switch
         {
             null => Freshness.NeverMeasured,
-            { Role: not NodeRole.Replica } => Freshness.NotAReplica,
+            { Role: NodeRole.Primary } when snapshot.Primary?.Node != Node => Freshness.NotAReplica,
             _ when expected is null => Freshness.PrimaryUnknown,
             _ when !sample.Identity.IsSameDatabaseAs(expected.Value) => Freshness.WrongCluster,
             _ when sample.Identity.Timeline != expected.Value.Timeline => Freshness.WrongTimeline,

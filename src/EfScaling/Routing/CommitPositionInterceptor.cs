@@ -7,13 +7,28 @@ using NpgsqlTypes;
 
 namespace EfScaling.Routing;
 
-/// <summary>Takes the position of the log in the same flush as COMMIT.</summary>
+/// <summary>Takes the position of the log in the same flush as COMMIT, and refuses transactions while a snapshot is open.</summary>
 /// <remarks>
 /// Each of the two statements ends with a Sync of its own: without it both run in one implicit transaction, and the position is the one before the commit
 /// record. A position that cannot be had is no failure of the commit, and a failed commit fails as it does without EfScaling.
 /// </remarks>
 internal sealed class CommitPositionInterceptor : DbTransactionInterceptor
 {
+    /// <inheritdoc />
+    public override InterceptionResult<DbTransaction> TransactionStarting(DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result)
+    {
+        eventData.Context?.GetService<ReadRouter>().RefuseInSnapshot("A transaction begins");
+        return result;
+    }
+
+    /// <inheritdoc />
+    public override ValueTask<InterceptionResult<DbTransaction>> TransactionStartingAsync(
+        DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result, CancellationToken cancellationToken = default)
+    {
+        eventData.Context?.GetService<ReadRouter>().RefuseInSnapshot("A transaction begins");
+        return new(result);
+    }
+
     /// <inheritdoc />
     public override InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData, InterceptionResult result)
     {

@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace EfScaling.Routing;
 
-/// <summary>Refuses SaveChanges on a context that was created for reading only.</summary>
+/// <summary>Refuses SaveChanges on a context that was created for reading only, and while a snapshot is open.</summary>
 internal sealed class ReadOnlyContextInterceptor : SaveChangesInterceptor
 {
     /// <summary>Returns the exception that says what to call instead.</summary>
@@ -29,9 +29,12 @@ internal sealed class ReadOnlyContextInterceptor : SaveChangesInterceptor
 
     private static void Refuse(DbContext? context)
     {
-        if (context?.GetService<ReadRouter>().IsReadOnly == true)
+        var router = context?.GetService<ReadRouter>();
+        if (router?.IsReadOnly == true)
         {
             throw Refusal("SaveChanges");
         }
+
+        router?.RefuseInSnapshot("SaveChanges writes");
     }
 }

@@ -37,6 +37,7 @@ internal sealed class ReadRouter(
     private NodeConnection? _last;
     private RoutingScope? _scope;
     private RelationalConnectionDependencies? _nodeDependencies;
+    private ReplicaSnapshot? _snapshot;
     private bool _hasReportedToken;
 
     /// <summary>Gets where the context's newest command ran; <see langword="null"/> before the first.</summary>
@@ -74,6 +75,11 @@ internal sealed class ReadRouter(
             throw ReadOnlyContextInterceptor.Refusal("The command");
         }
 
+        if (_snapshot is not null && command.CommandSource is not (CommandSource.Migrations or CommandSource.Unknown))
+        {
+            throw SnapshotRefusal("The command writes");
+        }
+
         StayOnPrimary(InTransaction(command.Connection) ? RoutingReason.InTransaction : RoutingReason.NotAQuery, command.Connection, onlyReads: false);
     }
 
@@ -81,13 +87,19 @@ internal sealed class ReadRouter(
     /// <returns>The read on its way; <see langword="null"/> if it runs there, which is noted already.</returns>
     public RoutedRead? TryBegin(QueryPlan? plan, in RelationalCommandParameterObject command)
     {
-        if (ObstacleOf(plan, command) is { } obstacle)
+        var obstacle = ObstacleOf(plan, command);
+        if (_snapshot is not null && obstacle != RoutingReason.PrimaryRequested)
+        {
+            return InSnapshot(_snapshot, obstacle, command);
+        }
+
+        if (obstacle is { } reason)
         {
             _read?.Forget();
             StayOnPrimary(
-                obstacle,
+                reason,
                 command.Connection,
-                plan?.OnlyReads == true && obstacle is not (RoutingReason.InTransaction or RoutingReason.ConnectionOpen or RoutingReason.ConnectionChanged));
+                plan?.OnlyReads == true && reason is not (RoutingReason.InTransaction or RoutingReason.ConnectionOpen or RoutingReason.ConnectionChanged));
             return null;
         }
 
@@ -116,6 +128,62 @@ internal sealed class ReadRouter(
         return read;
     }
 
+    /// <summary>Begins the read that finds the node of a snapshot.</summary>
+    /// <exception cref="InvalidOperationException">A snapshot or a transaction is open already, or the context's connection.</exception>
+    public RoutedRead BeginSnapshotRead()
+    {
+        var own = services.GetRequiredService<IRelationalConnection>();
+        var obstacle = _snapshot is not null ? "another one is open"
+            : InTransaction(own) ? "a transaction is open"
+            : IsElsewhere(own) ? "the context was given another connection than its options name"
+            : Session.IsConnectionOpen ? "the context's connection is open"
+            : null;
+        if (obstacle is not null)
+        {
+            throw new InvalidOperationException($"BeginReplicaSnapshot was called while {obstacle}. Begin the snapshot before or after it, or on a context of its own.");
+        }
+
+        var now = Moment.Now(Cluster.Clock);
+        Session.Settle(now);
+        var contract = ContractOf(default);
+        var demand = contract == ReadContract.Session ? Session.Demand() : Demand.None;
+        var read = Read;
+        read.Begin(RequestOf(default, demand), own.CommandTimeout, onlyReads: true, contract == ReadContract.Session, demand.HasWritten, now);
+        if (contract == ReadContract.Primary || demand.NeedsPrimary)
+        {
+            read.Divert(demand.NeedsPrimary ? RoutingReason.TokenNotUsable : RoutingReason.PrimaryRequested);
+        }
+
+        return read;
+    }
+
+    /// <summary>Notes that a snapshot has begun.</summary>
+    public ReplicaSnapshot Begin(ReplicaSnapshot snapshot) => _snapshot = snapshot;
+
+    /// <summary>Notes that a snapshot ends.</summary>
+    /// <returns><see langword="false"/> if it has ended already.</returns>
+    public bool TryEnd(ReplicaSnapshot snapshot)
+    {
+        if (_snapshot != snapshot)
+        {
+            return false;
+        }
+
+        _snapshot = null;
+        return true;
+    }
+
+    /// <summary>Refuses to write while a snapshot is open.</summary>
+    /// <param name="what">What writes.</param>
+    /// <exception cref="InvalidOperationException">A snapshot is open.</exception>
+    public void RefuseInSnapshot(string what)
+    {
+        if (_snapshot is not null)
+        {
+            throw SnapshotRefusal(what);
+        }
+    }
+
     /// <summary>Returns the context's connection to a node.</summary>
     public NodeConnection ConnectionTo(Node node)
     {
@@ -132,6 +200,14 @@ internal sealed class ReadRouter(
         ReplicationMeter.RecordStaleness(node.Name, staleness);
         Note(new RoutingDecision(node.Name, NodeRole.Replica, reason, staleness, attempts));
     }
+
+    /// <summary>Notes that a read runs where the one runs that it is part of.</summary>
+    public void NotePart(Node node) => Note(new RoutingDecision(
+        node.Name,
+        _snapshot?.Routing.Role ?? NodeRole.Replica,
+        _snapshot is null ? RoutingReason.PartOfRead : RoutingReason.Snapshot,
+        (_snapshot is null ? LastDecision : _snapshot.Routing)?.StalenessBound ?? TimeSpan.Zero,
+        Attempts: 1));
 
     /// <summary>Waits as a synchronous read, whose caller has asked to be blocked.</summary>
     public static void Wait(TimeSpan time)
@@ -277,6 +353,31 @@ internal sealed class ReadRouter(
         NoteOnPrimary(reason);
     }
 
+    // The read-only transaction of the snapshot keeps whatever a query calls from writing.
+    private RoutedRead? InSnapshot(ReplicaSnapshot snapshot, RoutingReason? obstacle, in RelationalCommandParameterObject command)
+    {
+        if (obstacle is RoutingReason.PrimaryOnlyTable or RoutingReason.TrackedRead or RoutingReason.TrackedWithoutToken)
+        {
+            throw new InvalidOperationException(
+                obstacle == RoutingReason.PrimaryOnlyTable
+                    ? "A query inside a replica snapshot reads a table that replicas do not have. Call AsPrimary() on it, or run it outside the snapshot."
+                    : "A query inside a replica snapshot tracks entities that no concurrency token protects from a change based on old data. Call AsNoTracking() on it.");
+        }
+
+        if (command.CommandSource is not (CommandSource.LinqQuery or CommandSource.FromSqlQuery))
+        {
+            throw SnapshotRefusal("SaveChanges writes");
+        }
+
+        var read = Read;
+        read.Begin(default, command.Connection.CommandTimeout, onlyReads: true, isSessionRead: false, hasWritten: false, Moment.Now(Cluster.Clock));
+        read.Join(snapshot);
+        return read;
+    }
+
+    private static InvalidOperationException SnapshotRefusal(string what) =>
+        new($"{what}, but a replica snapshot of the context is open, which is for reading only. Dispose the snapshot first, or write with another context.");
+
     private RoutingReason? ObstacleOf(QueryPlan? plan, in RelationalCommandParameterObject command)
     {
         var inTransaction = InTransaction(command.Connection);
@@ -388,6 +489,7 @@ internal sealed class ReadRouter(
     private void Forget()
     {
         _last = null;
+        _snapshot = null;
         _hasReportedToken = false;
         _read?.Forget();
         _session?.Forget();

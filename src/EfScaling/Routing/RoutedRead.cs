@@ -87,6 +87,25 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
         IsPart = true;
     }
 
+    /// <summary>Makes the read part of a snapshot.</summary>
+    public void Join(ReplicaSnapshot snapshot) => (Connection, IsPart) = (snapshot.Connection, true);
+
+    /// <summary>Returns the connection of the present attempt for a snapshot, which has one of its own on the primary as well.</summary>
+    /// <exception cref="InvalidOperationException">The primary is not known.</exception>
+    public NodeConnection ConnectionForSnapshot()
+    {
+        if (Connection is null)
+        {
+            Connection = router.ConnectionTo(
+                Cluster.Picture.Current.Primary?.Node
+                ?? throw new InvalidOperationException("BeginReplicaSnapshot found no replica that may serve, and no server that accepts writes. Try again when the servers can be reached."));
+            Connection.Lease(Moment.Now(Cluster.Clock), _request.Position, isTrial: false, TimeoutOf(Moment.Now(Cluster.Clock)));
+            Guard = WalPosition.None;
+        }
+
+        return Connection;
+    }
+
     /// <summary>Sends the read to the primary.</summary>
     public void Divert(RoutingReason reason) => _diverted = reason;
 
@@ -96,7 +115,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     {
         if (IsPart)
         {
-            router.NoteOnReplica(Connection!.Node, RoutingReason.PartOfRead, router.LastDecision?.StalenessBound ?? TimeSpan.Zero, attempts: 1);
+            router.NotePart(Connection!.Node);
             return ReadStep.RunOnReplica;
         }
 
@@ -158,9 +177,9 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
 
         var (wasOpen, isPoolFull) = (connection.WasOpened, connection.Node.InFlight > connection.Node.Traits.MaxConnections);
         connection.Abandon();
-        if (cancellationToken.IsCancellationRequested)
+        if (cancellationToken.IsCancellationRequested || _hasItsTurn)
         {
-            // The caller gave up; that says nothing about the node.
+            // The caller gave up, which says nothing about the node; or it was the primary, the last to be asked.
             return false;
         }
 

@@ -15,6 +15,9 @@ public enum RoutingReason
     /// <summary>The command belongs to a read that is under way on this node, as the further queries of a split query do.</summary>
     PartOfRead,
 
+    /// <summary>A snapshot is open on the node, and the query sees its moment.</summary>
+    Snapshot,
+
     /// <summary><c>AsPrimary()</c> or <c>UsePrimary()</c> asked for the primary.</summary>
     PrimaryRequested,
 

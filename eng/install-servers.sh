@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Installs PostgreSQL 15 or later and Redis from the distribution when they are missing. Silent when nothing is to do.
+# Installs PostgreSQL 15 or later and Redis from the distribution when they are missing; with --tests also PgBouncer and libfaketime, which only the tests
+# need. Silent when nothing is to do.
 # Leaves no service running or enabled, and no database cluster, of what it installs.
 set -euo pipefail
 
 readonly oldest_postgres=15
+for_tests=
+[ "${1:-}" != --tests ] || for_tests=yes
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -31,13 +34,32 @@ find_redis() {
     echo "${EFSCALING_REDIS_SERVER:-$(command -v redis-server || true)}"
 }
 
+# The same places as tests/EfScaling.IntegrationTests/Clusters/PgBouncer.cs.
+find_pgbouncer() {
+    local program
+    for program in /usr/sbin/pgbouncer /usr/bin/pgbouncer /usr/local/bin/pgbouncer /opt/homebrew/bin/pgbouncer; do
+        [ ! -x "$program" ] || { echo "$program"; return; }
+    done
+}
+
+find_faketime() {
+    local library
+    for library in /usr/lib/*/faketime/libfaketime.so.1 /usr/lib/faketime/libfaketime.so.1 /usr/lib64/faketime/libfaketime.so.1 /usr/local/lib/faketime/libfaketime.so.1; do
+        [ ! -e "$library" ] || { echo "$library"; return; }
+    done
+}
+
+has_test_tools() {
+    [ -z "$for_tests" ] || { [ -n "$(find_pgbouncer)" ] && [ -n "$(find_faketime)" ]; }
+}
+
 refuse() {
     cat >&2 <<MESSAGE
-Install PostgreSQL $oldest_postgres or later (with initdb and pg_basebackup) and Redis, then run this again:
-  Fedora:   dnf install postgresql-server postgresql-contrib redis
-  Arch:     pacman -S postgresql redis
-  Alpine:   apk add postgresql redis
-  macOS:    brew install postgresql@16 redis
+Install PostgreSQL $oldest_postgres or later (with initdb and pg_basebackup) and Redis, and for the tests PgBouncer and libfaketime, then run this again:
+  Fedora:   dnf install postgresql-server postgresql-contrib redis pgbouncer libfaketime
+  Arch:     pacman -S postgresql redis pgbouncer libfaketime
+  Alpine:   apk add postgresql redis pgbouncer libfaketime
+  macOS:    brew install postgresql@16 redis pgbouncer libfaketime
   Debian or Ubuntu older than PostgreSQL $oldest_postgres: add the PostgreSQL project's own package source first.
 Or set EFSCALING_POSTGRES_BIN to the folder of the PostgreSQL programs and EFSCALING_REDIS_SERVER to the path of redis-server.
 MESSAGE
@@ -80,9 +102,14 @@ install_redis() {
     disable_service redis-server
 }
 
+install_test_tools() {
+    apt_install pgbouncer faketime
+    disable_service pgbouncer
+}
+
 postgres=$(find_postgres)
 redis=$(find_redis)
-if [ -n "$postgres" ] && [ -n "$redis" ]; then
+if [ -n "$postgres" ] && [ -n "$redis" ] && has_test_tools; then
     exit 0
 fi
 
@@ -99,7 +126,8 @@ fi
 as_root apt-get update -qq
 [ -n "$postgres" ] || install_postgres
 [ -n "$redis" ] || install_redis
+has_test_tools || install_test_tools
 
-if [ -z "$(find_postgres)" ] || [ -z "$(find_redis)" ]; then
+if [ -z "$(find_postgres)" ] || [ -z "$(find_redis)" ] || ! has_test_tools; then
     refuse
 fi

@@ -54,7 +54,7 @@ run_tests() {
     failed=$((failed + broken))
 }
 
-eng/install-servers.sh
+eng/install-servers.sh --tests
 mkdir -p "$results"
 
 dotnet build EfScaling.sln --configuration "$configuration" --nologo --verbosity quiet -warnaserror

@@ -46,6 +46,22 @@ public sealed partial class PostgresServer
         await StartAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Restarts the server with a wall clock that is wrong by an offset; zero sets it right.</summary>
+    /// <param name="offset">What the server's clock is ahead by; negative when it is behind.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <remarks>Needs libfaketime (package <c>faketime</c> of Debian and Ubuntu). Only <c>now()</c> and its like are wrong; timeouts are not.</remarks>
+    /// <exception cref="ServerBinaryNotFoundException">libfaketime is not installed.</exception>
+    public async Task SetClockOffsetAsync(TimeSpan offset, CancellationToken cancellationToken = default)
+    {
+        _process.Environment = offset == TimeSpan.Zero ? new Dictionary<string, string>() : new Dictionary<string, string>
+        {
+            ["LD_PRELOAD"] = ServerBinaries.FakeTimeLibrary(),
+            ["FAKETIME"] = FormattableString.Invariant($"{offset.TotalSeconds:+0;-0}s"),
+            ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1",
+        };
+        await RestartAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Freezes all processes of the server: connections stay open and new ones are accepted by the system, but nothing answers.</summary>
     /// <exception cref="InvalidOperationException">The server does not run.</exception>
     public Task SuspendAsync() => _process.SuspendAsync();

@@ -9,6 +9,8 @@ internal static class ServerBinaries
     private static readonly string[] PostgresRoots =
         ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/opt/local/lib", "/Library/PostgreSQL"];
 
+    private static readonly string[] LibraryRoots = ["/usr/lib", "/usr/lib64", "/usr/local/lib"];
+
     private static readonly string[] RedisFolders = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "/opt/local/bin"];
 
     /// <summary>The folder that holds <c>postgres</c>, <c>initdb</c> and the other programs of one version.</summary>
@@ -50,6 +52,15 @@ internal static class ServerBinaries
                 $"Looked for 'redis-server' in PATH and the usual folders: install 'redis-server' (Debian, Ubuntu) or 'redis' (Fedora, Homebrew), "
                 + $"or set {RedisVariable} to its path.");
     }
+
+    /// <summary>Path of the library that tells a program another time.</summary>
+    /// <exception cref="ServerBinaryNotFoundException">It is nowhere.</exception>
+    public static string FakeTimeLibrary() =>
+        LibraryRoots.Where(Directory.Exists)
+            .SelectMany(root => Directory.EnumerateDirectories(root, "faketime", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1 }))
+            .Select(folder => Path.Combine(folder, "libfaketime.so.1"))
+            .FirstOrDefault(File.Exists)
+        ?? throw new ServerBinaryNotFoundException("libfaketime", "Looked for 'libfaketime.so.1' in the usual folders: install 'faketime' (Debian, Ubuntu) or 'libfaketime' (Fedora, Arch).");
 
     private static string[] PathFolders() =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);

@@ -20,6 +20,9 @@ internal sealed class ServerProcess(ServerFolder folder, string name, string? us
 
     public string Name => name;
 
+    /// <summary>Variables of the environment in which the server starts next.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; set; } = new Dictionary<string, string>();
+
     public bool IsRunning => _process is { HasExited: false };
 
     public int Id => _process?.Id ?? throw new InvalidOperationException($"Server '{name}' has not been started: call StartAsync.");
@@ -30,7 +33,7 @@ internal sealed class ServerProcess(ServerFolder folder, string name, string? us
         _process?.Dispose();
         _process = Process.Start(CommandLine.Describe(
             "/bin/sh", ["-c", Launcher, folder.Combine(name), program, .. arguments],
-            new CommandSettings { User = user, WorkingDirectory = folder.Path }))!;
+            new CommandSettings { User = user, WorkingDirectory = folder.Path, Environment = Environment }))!;
     }
 
     /// <summary>Sends a signal that asks the server to end, and waits for its end.</summary>

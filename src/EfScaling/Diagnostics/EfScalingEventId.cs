@@ -42,6 +42,9 @@ public static class EfScalingEventId
     /// <summary>The primary did not answer the question how far its log has grown.</summary>
     public const int PositionUnknown = Replication + 11;
 
+    /// <summary>A connection pooler stands in front of a node.</summary>
+    public const int NodeBehindPooler = Replication + 12;
+
     /// <summary>A command was routed.</summary>
     public const int CommandRouted = Routing;
 

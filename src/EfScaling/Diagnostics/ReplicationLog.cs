@@ -47,6 +47,12 @@ internal static partial class ReplicationLog
         "Reads that no replica can serve exceed the fallback budget of {ReadsPerSecond} a second and fail. Mend the replicas, or raise FallbackBudget(...).")]
     public static partial void FallbackBudgetUsedUp(this ILogger logger, int readsPerSecond);
 
+    [LoggerMessage(
+        EfScalingEventId.NodeBehindPooler,
+        LogLevel.Information,
+        "Node '{Node}' refuses settings of a session, as connection poolers do; each read there is guarded instead.")]
+    public static partial void NodeBehindPooler(this ILogger logger, string node);
+
     [LoggerMessage(EfScalingEventId.PositionUnknown, LogLevel.Warning, "The primary '{Node}' did not say how far its log has grown; later reads find out: {Error}")]
     public static partial void PositionUnknown(this ILogger logger, string node, string error);
 }

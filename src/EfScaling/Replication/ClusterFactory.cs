@@ -131,15 +131,28 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
         var maxConnections = Sets(connectionString, "Maximum Pool Size") ? connectionString.MaxPoolSize : options.MaxConnections;
 
         WithoutHostChoice(connectionString).Enlist = false;
+        var plain = connectionString.ConnectionString;
         connectionString.Options = string.IsNullOrEmpty(connectionString.Options) ? ReadOnlySessions : $"{connectionString.Options} {ReadOnlySessions}";
 
-        var forReads = new NpgsqlConnectionStringBuilder(connectionString.ConnectionString)
+        var (reads, probes) = SourcesOf(provider, connectionString.ConnectionString, maxConnections, options);
+        return new Node(
+            NodeEndpoint.Parse(connectionString)[0],
+            ordinal,
+            reads,
+            probes,
+            new NodeTraits(region, weight, maxConnections, SessionsAreReadOnly: true),
+            () => SourcesOf(provider, plain, maxConnections, options));
+    }
+
+    private (NpgsqlDataSource Reads, NpgsqlDataSource Probes) SourcesOf(NpgsqlOptionsExtension provider, string connectionString, int maxConnections, ReplicaOptions options)
+    {
+        var forReads = new NpgsqlConnectionStringBuilder(connectionString)
         {
             MaxPoolSize = maxConnections,
-            MinPoolSize = Math.Min(connectionString.MinPoolSize, maxConnections),
+            MinPoolSize = Math.Min(new NpgsqlConnectionStringBuilder(connectionString).MinPoolSize, maxConnections),
             Timeout = (int)options.ConnectTimeout.TotalSeconds,
         };
-        var forProbes = new NpgsqlConnectionStringBuilder(connectionString.ConnectionString)
+        var forProbes = new NpgsqlConnectionStringBuilder(connectionString)
         {
             // One for the probe, and one for a probe of a node that hung and is being found out.
             MaxPoolSize = 2,
@@ -150,12 +163,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
             TcpKeepAliveInterval = 1,
         };
 
-        return new Node(
-            NodeEndpoint.Parse(connectionString)[0],
-            ordinal,
-            sources.Get(provider, forReads),
-            sources.Get(provider, forProbes),
-            new NodeTraits(region, weight, maxConnections, SessionsAreReadOnly: true));
+        return (sources.Get(provider, forReads), sources.Get(provider, forProbes));
     }
 
     // Data sources refuse to be told which of several hosts to take: they are asked for it instead.

@@ -133,6 +133,12 @@ internal sealed class ClusterMonitor(IReadOnlyList<Node> nodes, ClusterPicture p
         catch (Exception exception)
 #pragma warning restore CA1031
         {
+            if (exception is PostgresException refusal && node.TryWithoutSessionOptions(refusal))
+            {
+                logger.NodeBehindPooler(node.Name);
+                return;
+            }
+
             _notBefore[node.Ordinal] = IsRefusedLogin(exception) ? Moment.Now(clock).Plus(_refusedLoginInterval, clock) : Moment.Never;
             OnFailure(node, NodeError.Describe(exception));
         }

@@ -24,7 +24,7 @@ internal sealed class NodeConnection : RelationalConnection
     private const string ReadOnlySql = "SET default_transaction_read_only = on";
 
     // Npgsql hands out the same dictionary of server parameters as long as the physical connection lives, and no other.
-    private static readonly ConditionalWeakTable<IReadOnlyDictionary<string, string>, NodeSample> _checked = [];
+    private static readonly ConditionalWeakTable<IReadOnlyDictionary<string, string>, CheckedSession> _checked = [];
 
     private readonly Cluster _cluster;
     private IReadOnlyDictionary<string, string>? _serverParameters;
@@ -54,6 +54,9 @@ internal sealed class NodeConnection : RelationalConnection
 
     /// <summary>Gets the version of the server, once the connection was opened.</summary>
     public Version ServerVersion => ((NpgsqlConnection)DbConnection).PostgreSqlVersion;
+
+    /// <summary>Gets whether a connection pooler stands between: the next statement may run in another session, even on another server.</summary>
+    public bool IsPooled { get; private set; }
 
     /// <inheritdoc />
     public override string? ConnectionString
@@ -165,7 +168,7 @@ internal sealed class NodeConnection : RelationalConnection
                 Judge(reader.Read() ? Sample(reader) : null);
             }
 
-            if (!Node.Traits.SessionsAreReadOnly)
+            if (!Node.Traits.SessionsAreReadOnly && !IsPooled)
             {
                 using var command = CommandOf(ReadOnlySql, connection);
                 command.ExecuteNonQuery();
@@ -234,13 +237,27 @@ internal sealed class NodeConnection : RelationalConnection
     private bool NeedsCheck(NpgsqlConnection connection)
     {
         _serverParameters = connection.PostgresParameters;
-        if (!_checked.TryGetValue(_serverParameters, out var server))
+        if (!_checked.TryGetValue(_serverParameters, out var session))
         {
             return true;
         }
 
-        _server = server.ServerStart;
+        (_server, IsPooled) = (session.Server, session.IsPooled);
         return IsPromoted(_serverParameters) || (_cluster.Picture.Current.Nodes[Node.Ordinal].Sample is { } measured && measured.ServerStart != _server);
+    }
+
+    // A pooler makes up the session number that it tells its clients.
+    private int? ToldSession()
+    {
+        try
+        {
+            return ((NpgsqlConnection)DbConnection).ProcessID;
+        }
+        catch (InvalidOperationException)
+        {
+            // With multiplexing the driver itself is the pooler.
+            return null;
+        }
     }
 
     // With the timeout of the read: a server that hangs must not hold it up for as long as the data source allows.
@@ -283,7 +300,7 @@ internal sealed class NodeConnection : RelationalConnection
             }
         }
 
-        if (!Node.Traits.SessionsAreReadOnly)
+        if (!Node.Traits.SessionsAreReadOnly && !IsPooled)
         {
             var command = CommandOf(ReadOnlySql, connection);
             await using (command.ConfigureAwait(false))
@@ -320,8 +337,8 @@ internal sealed class NodeConnection : RelationalConnection
             throw new NodeRejectedException(Node.Name, reason);
         }
 
-        _server = sample!.ServerStart;
-        _checked.AddOrUpdate(_serverParameters!, sample);
+        (_server, IsPooled) = (sample!.ServerStart, sample.Session != ToldSession());
+        _checked.AddOrUpdate(_serverParameters!, new CheckedSession(_server, IsPooled));
     }
 
     private void EndTrial()
@@ -339,4 +356,6 @@ internal sealed class NodeConnection : RelationalConnection
             _cluster.Ban(Node, "the node was promoted");
         }
     }
+
+    private sealed record CheckedSession(ulong Server, bool IsPooled);
 }

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using EfScaling.Consistency;
 using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -139,7 +138,7 @@ internal sealed class RoutedCommand(
             command.CommandTimeout = seconds;
         }
 
-        return ReferenceEquals(read.Connection, parameterObject.Connection) && !read.IsPart && read.Guard != WalPosition.None
+        return ReferenceEquals(read.Connection, parameterObject.Connection) && read.IsGuarded
             ? Guarded(command, read, parameterObject)
             : command;
     }

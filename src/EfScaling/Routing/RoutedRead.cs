@@ -23,6 +23,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     private bool _onlyReads;
     private bool _isSessionRead;
     private bool _hasWritten;
+    private bool _isInSnapshot;
     private RoutingReason? _diverted;
     private bool _hasItsTurn;
     private int _attempts;
@@ -40,6 +41,10 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
 
     /// <summary>Gets what the node of the present attempt must prove to have replayed; <see cref="WalPosition.None"/> for nothing.</summary>
     public WalPosition Guard { get; private set; }
+
+    /// <summary>Gets whether the query needs a guard in front: for the position, or because a pooler may have changed the server since it was checked.</summary>
+    /// <remarks>In a snapshot all statements run in one transaction, which a pooler keeps in one session.</remarks>
+    public bool IsGuarded => Connection is not null && !_isInSnapshot && ((!IsPart && Guard != WalPosition.None) || Connection.IsPooled);
 
     /// <summary>Gets how long to wait.</summary>
     public TimeSpan Pause { get; private set; }
@@ -88,7 +93,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     }
 
     /// <summary>Makes the read part of a snapshot.</summary>
-    public void Join(ReplicaSnapshot snapshot) => (Connection, IsPart) = (snapshot.Connection, true);
+    public void Join(ReplicaSnapshot snapshot) => (Connection, IsPart, _isInSnapshot) = (snapshot.Connection, true, true);
 
     /// <summary>Returns the connection of the present attempt for a snapshot, which has one of its own on the primary as well.</summary>
     /// <exception cref="InvalidOperationException">The primary is not known.</exception>
@@ -233,7 +238,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     public void Forget()
     {
         (Connection, IsPart, Guard, Pause, SecondsLeft) = (null, false, WalPosition.None, TimeSpan.Zero, null);
-        (_diverted, _hasItsTurn, _attempts, _lastFailure, _behind, _rounds, _hasAsked) = (null, false, 0, null, 0, 0, false);
+        (_diverted, _hasItsTurn, _attempts, _lastFailure, _behind, _rounds, _hasAsked, _isInSnapshot) = (null, false, 0, null, 0, 0, false, false);
     }
 
     private static RoutingReason ReasonOf(Freshness nearest) => nearest switch

@@ -4,8 +4,15 @@ namespace EfScaling.Topology;
 
 /// <summary>One server of a cluster: how it is reached and how busy this process keeps it.</summary>
 /// <remarks>Thread-safe. What the server reports about itself is not kept here but in the immutable snapshots of the monitor.</remarks>
-internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource dataSource, NpgsqlDataSource probeSource, NodeTraits traits)
+internal sealed class Node(
+    NodeEndpoint endpoint,
+    int ordinal,
+    NpgsqlDataSource dataSource,
+    NpgsqlDataSource probeSource,
+    NodeTraits traits,
+    Func<(NpgsqlDataSource DataSource, NpgsqlDataSource ProbeSource)>? withoutSessionOptions = null)
 {
+    private volatile Sources _sources = new(dataSource, probeSource);
     private int _inFlight;
     private int _trialTaken;
 
@@ -19,10 +26,10 @@ internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource 
     public int Ordinal => ordinal;
 
     /// <summary>Gets the source of the connections that reads use.</summary>
-    public NpgsqlDataSource DataSource => dataSource;
+    public NpgsqlDataSource DataSource => _sources.Reads;
 
     /// <summary>Gets the source of the one connection that the monitor uses.</summary>
-    public NpgsqlDataSource ProbeSource => probeSource;
+    public NpgsqlDataSource ProbeSource => _sources.Probes;
 
     /// <summary>Gets what the configuration says about the node.</summary>
     public NodeTraits Traits => traits;
@@ -32,6 +39,24 @@ internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource 
 
     /// <summary>Gets whether every connection that this process may open to the node is in use.</summary>
     public bool IsBusy => InFlight >= traits.MaxConnections;
+
+    /// <summary>Goes on without settings for its sessions if that is what a connection was refused for.</summary>
+    /// <remarks>A connection pooler between, which shares its sessions among clients, refuses such settings unless it is told to ignore them.</remarks>
+    /// <returns>Whether the next connection may succeed.</returns>
+    public bool TryWithoutSessionOptions(PostgresException refusal)
+    {
+        if (withoutSessionOptions is null
+            || refusal.SqlState != PostgresErrorCodes.ProtocolViolation
+            || !refusal.MessageText.Contains("options", StringComparison.OrdinalIgnoreCase)
+            || _sources.Reads != dataSource)
+        {
+            return false;
+        }
+
+        var (reads, probes) = withoutSessionOptions();
+        _sources = new Sources(reads, probes);
+        return true;
+    }
 
     /// <summary>Counts a read that is about to start.</summary>
     public void Enter() => Interlocked.Increment(ref _inFlight);
@@ -51,4 +76,6 @@ internal sealed class Node(NodeEndpoint endpoint, int ordinal, NpgsqlDataSource 
 
     /// <inheritdoc />
     public override string ToString() => Name;
+
+    private sealed record Sources(NpgsqlDataSource Reads, NpgsqlDataSource Probes);
 }

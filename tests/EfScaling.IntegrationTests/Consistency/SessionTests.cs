@@ -251,6 +251,35 @@ public sealed class SessionTests(ClusterFixture fixture)
     }
 
     [Fact]
+    public async Task Token_of_the_original_reads_the_primary_of_a_restored_clone()
+    {
+        await using var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 1 });
+        await BlogContext.CreateSchemaAsync(cluster);
+        var (clone, cloned) = (await cluster.AddStandbyAsync(), await cluster.AddStandbyAsync());
+
+        // A clone keeps the identifier of its cluster; from here on it has a history of its own.
+        await clone.PromoteAsync();
+        await cloned.FollowAsync(clone);
+        var original = Options(cluster, cluster.Standbys[0].ConnectionString);
+        await ServesAsync(original);
+        ConsistencyToken token;
+        using (var session = ConsistencySession.Begin())
+        {
+            await WriteAsync(original, rows: 2);
+            token = await session.GetTokenAsync();
+        }
+
+        var restored = new DbContextOptionsBuilder<BlogContext>().UseNpgsql(clone.ConnectionString).UseReadReplicas(r => r.AddReplica(cloned.ConnectionString)).Options;
+        await ServesAsync(restored);
+        using (ConsistencySession.Begin(token))
+        {
+            await using var context = new BlogContext(restored);
+            Assert.Equal(0, await context.Notes.CountAsync());
+            Assert.Equal((NodeRole.Primary, RoutingReason.TokenNotUsable), (context.Database.LastRouting()!.Value.Role, context.Database.LastRouting()!.Value.Reason));
+        }
+    }
+
+    [Fact]
     public async Task Standby_that_was_restarted_counts_as_another_server()
     {
         await using var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 1 });

@@ -57,4 +57,42 @@ public sealed class StalenessTests
             Assert.Equal(RoutingReason.FreshReplica, await ReasonAsync(options));
         }
     }
+
+    [Fact]
+    public async Task Clocks_of_the_servers_play_no_part()
+    {
+        await using var cluster = await PostgresCluster.StartAsync();
+        await BlogContext.CreateSchemaAsync(cluster);
+        await cluster.Standbys[0].SetClockOffsetAsync(TimeSpan.FromHours(2));
+        await cluster.Standbys[1].SetClockOffsetAsync(TimeSpan.FromHours(-2));
+        var skew = await cluster.Standbys[0].ScalarAsync<DateTime>("SELECT clock_timestamp()") - await cluster.Standbys[1].ScalarAsync<DateTime>("SELECT clock_timestamp()");
+        Assert.InRange(skew, TimeSpan.FromHours(3.9), TimeSpan.FromHours(4.1));
+
+        var limit = TimeSpan.FromSeconds(1);
+        var options = Options(cluster, cluster.Standbys[0].ConnectionString, r => r.AddReplica(cluster.Standbys[1].ConnectionString).MaxStaleness(limit));
+        await Eventually.ThatAsync(async () => (await NodesAsync(options, 50)).Count == 2, Patience, "both replicas serve");
+        for (var round = 0; round < 20; round++)
+        {
+            await using var context = new BlogContext(options);
+            var marker = Guid.NewGuid().ToString();
+            context.Notes.AddRange(new Note { Text = marker }, new Note { Text = marker });
+            await context.SaveChangesAsync();
+            Assert.Equal(2, await context.Notes.CountAsync(n => n.Text == marker));
+            Assert.InRange(context.Database.LastRouting()!.Value.StalenessBound, TimeSpan.Zero, limit);
+        }
+
+        foreach (var standby in cluster.Standbys)
+        {
+            await standby.PauseReplayAsync();
+        }
+
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                await cluster.Primary.ExecuteAsync("UPDATE \"Blogs\" SET \"Name\" = clock_timestamp()::text WHERE \"Id\" = 1");
+                return await ReasonAsync(options) == RoutingReason.ReplicasTooStale;
+            },
+            Patience,
+            "the paused replicas stop serving");
+    }
 }

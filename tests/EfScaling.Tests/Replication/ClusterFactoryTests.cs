@@ -83,7 +83,7 @@ public sealed class ClusterFactoryTests
         var reads = new NpgsqlConnectionStringBuilder(cluster.Nodes[1].DataSource.ConnectionString);
         var probes = new NpgsqlConnectionStringBuilder(cluster.Nodes[1].ProbeSource.ConnectionString);
 
-        Assert.Equal("-c statement_timeout=1s -c default_transaction_read_only=on", reads.Options);
+        Assert.Equal(@"-c statement_timeout=1s -c default_transaction_read_only=on -c default_transaction_isolation=read\ committed", reads.Options);
         Assert.False(reads.Enlist);
         Assert.Equal(7, reads.Timeout);
         Assert.Equal((5, 2, 0, true), (probes.Timeout, probes.MaxPoolSize, probes.MinPoolSize, probes.TcpKeepAlive));

@@ -6,7 +6,8 @@ namespace EfScaling.Benchmarks.Measuring;
 /// <param name="baseline">Does the given number of operations the plain way.</param>
 /// <param name="candidate">Does the given number of operations the other way.</param>
 /// <param name="blockSize">Operations in a block.</param>
-internal sealed class InterleavedPair(Func<int, Task> baseline, Func<int, Task> candidate, int blockSize)
+/// <param name="prepare">Comes before each block, of either, and is not measured; <see langword="null"/> for nothing.</param>
+internal sealed class InterleavedPair(Func<int, Task> baseline, Func<int, Task> candidate, int blockSize, Func<Task>? prepare = null)
 {
     private readonly List<Cost> _baseline = [];
     private readonly List<Cost> _candidate = [];
@@ -61,6 +62,7 @@ internal sealed class InterleavedPair(Func<int, Task> baseline, Func<int, Task> 
         var start = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(start) < time)
         {
+            await PrepareAsync();
             await baseline(blockSize);
             await candidate(blockSize);
         }
@@ -84,8 +86,11 @@ internal sealed class InterleavedPair(Func<int, Task> baseline, Func<int, Task> 
         }
     }
 
+    private Task PrepareAsync() => prepare?.Invoke() ?? Task.CompletedTask;
+
     private async Task<Cost> TimeAsync(Func<int, Task> block)
     {
+        await PrepareAsync();
         var processor = Environment.CpuUsage.TotalTime;
         var start = Stopwatch.GetTimestamp();
         await block(blockSize);
@@ -95,6 +100,7 @@ internal sealed class InterleavedPair(Func<int, Task> baseline, Func<int, Task> 
 
     private async Task<double> AllocatedAsync(Func<int, Task> block)
     {
+        await PrepareAsync();
         var before = GC.GetTotalAllocatedBytes(precise: true);
         await block(blockSize);
         return (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)blockSize;

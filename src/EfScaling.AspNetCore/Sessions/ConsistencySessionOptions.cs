@@ -16,7 +16,10 @@ public sealed class ConsistencySessionOptions
 
     /// <summary>Gets the cookie's name and attributes.</summary>
     /// <value>By default <c>efscaling-session</c>, HttpOnly, SameSite=Lax, Path=/, Secure when the request is https, until the browser is closed.</value>
-    /// <remarks>It counts as essential, so that a consent policy keeps it: it holds positions in the servers' logs, nothing about the user.</remarks>
+    /// <remarks>
+    /// A second cookie of the same attributes, its name followed by <c>-seen</c>, carries what GET requests saw, so that they never replace what a request
+    /// beside them has written. Both count as essential, so that a consent policy keeps them: they hold positions in the servers' logs, nothing about the user.
+    /// </remarks>
     public CookieBuilder Cookie { get; } = new()
     {
         Name = "efscaling-session",

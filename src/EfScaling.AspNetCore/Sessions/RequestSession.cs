@@ -22,7 +22,7 @@ internal sealed class RequestSession(HttpContext context, TokenTransport transpo
         var token = await TokenAsync(_session!).ConfigureAwait(false);
         if (!token.Equals(ConsistencyToken.None) && !token.Equals(_brought))
         {
-            transport.Write(context, token);
+            transport.Write(context, token, _brought);
         }
     }
 

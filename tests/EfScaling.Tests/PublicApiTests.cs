@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using EfScaling.AspNetCore;
 using EfScaling.Diagnostics;
 
 namespace EfScaling.Tests;
@@ -8,28 +9,37 @@ public sealed class PublicApiTests
 {
     private const string UpdateVariable = "EFSCALING_UPDATE_PUBLIC_API";
 
-    private static readonly string _file = Path.Combine(SourceTree.Root, "tests", "EfScaling.Tests", "PublicApi.txt");
-
-    [Fact]
-    public void Public_members_are_those_of_the_list()
+    // One list for each package that users name types of.
+    private static readonly Dictionary<string, Assembly> _assemblies = new()
     {
-        string[] actual = [.. typeof(EfScalingEventId).Assembly.GetExportedTypes().OrderBy(t => t.FullName, StringComparer.Ordinal).SelectMany(Describe)];
+        ["PublicApi.txt"] = typeof(EfScalingEventId).Assembly,
+        ["PublicApi.AspNetCore.txt"] = typeof(EfScalingAspNetCoreEventId).Assembly,
+    };
+
+    public static TheoryData<string> Files => [.. _assemblies.Keys];
+
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void Public_members_are_those_of_the_list(string name)
+    {
+        var file = Path.Combine(SourceTree.Root, "tests", "EfScaling.Tests", name);
+        string[] actual = [.. _assemblies[name].GetExportedTypes().OrderBy(t => t.FullName, StringComparer.Ordinal).SelectMany(Describe)];
         if (Environment.GetEnvironmentVariable(UpdateVariable) == "1")
         {
-            File.WriteAllLines(_file, actual);
+            File.WriteAllLines(file, actual);
         }
 
-        var listed = File.ReadAllLines(_file);
+        var listed = File.ReadAllLines(file);
         var differences = listed.Except(actual).Select(l => $"- {l}").Concat(actual.Except(listed).Select(l => $"+ {l}")).ToList();
         Assert.True(
             differences.Count == 0,
-            $"The public members of EfScaling.dll changed:\n{string.Join('\n', differences)}\nIf that is meant, run the tests once with {UpdateVariable}=1 and commit PublicApi.txt.");
+            $"The public members of {_assemblies[name].GetName().Name}.dll changed:\n{string.Join('\n', differences)}\nIf that is meant, run the tests once with {UpdateVariable}=1 and commit {name}.");
         Assert.Equal(listed, actual);
     }
 
     [Fact]
     public void No_public_type_lives_in_an_internal_namespace() =>
-        Assert.DoesNotContain(typeof(EfScalingEventId).Assembly.GetExportedTypes(), t => t.Namespace!.Split('.').Contains("Internal"));
+        Assert.DoesNotContain(_assemblies.Values.SelectMany(a => a.GetExportedTypes()), t => t.Namespace!.Split('.').Contains("Internal"));
 
     private static IEnumerable<string> Describe(Type type)
     {

@@ -19,10 +19,14 @@ public sealed class ConsistencySession : IDisposable
     private ImmutableArray<(IPositionSource Source, SessionProgress Progress)> _clusters = [];
     private ConsistencyToken _given;
 
-    private ConsistencySession(ConsistencyToken token, ConsistencySession? outer) => (_given, _outer) = (token, outer);
+    private ConsistencySession(ConsistencyToken token, ReadContract? contract, ConsistencySession? outer) => (_given, Contract, _outer) = (token, contract, outer);
 
     /// <summary>Gets the session of the running code; <see langword="null"/> outside any.</summary>
     public static ConsistencySession? Current => _current.Value;
+
+    /// <summary>Gets what reads in the session ask of their data unless the query or a scope of the context says otherwise.</summary>
+    /// <value><see langword="null"/> for the default of the context.</value>
+    public ReadContract? Contract { get; }
 
     /// <summary>Gets what is known of the session's writes and reads without asking a server.</summary>
     /// <remarks>A single-row SaveChanges leaves no position behind; <see cref="GetTokenAsync"/> finds one.</remarks>
@@ -30,9 +34,13 @@ public sealed class ConsistencySession : IDisposable
 
     /// <summary>Begins a session for the running code and what it calls.</summary>
     /// <param name="token">What the user of the session has written and seen before; <see langword="null"/> for nothing.</param>
+    /// <param name="contract">What reads in the session ask of their data; <see langword="null"/> for the default of the context.</param>
     /// <returns>The session, to be disposed in the method that began it. Sessions nest without knowing of each other.</returns>
-    public static ConsistencySession Begin(ConsistencyToken? token = null) =>
-        _current.Value = new ConsistencySession(token ?? ConsistencyToken.None, _current.Value);
+    /// <exception cref="ArgumentOutOfRangeException">The contract is not defined.</exception>
+    public static ConsistencySession Begin(ConsistencyToken? token = null, ReadContract? contract = null) =>
+        contract is { } given && !Enum.IsDefined(given)
+            ? throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.")
+            : _current.Value = new ConsistencySession(token ?? ConsistencyToken.None, contract, _current.Value);
 
     /// <summary>Adds what was written and seen elsewhere.</summary>
     /// <param name="token">The token.</param>

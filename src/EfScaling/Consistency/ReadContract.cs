@@ -1,6 +1,6 @@
 namespace EfScaling.Consistency;
 
-/// <summary>What a read asks of the data it gets. The query outweighs the scope around it, and that the default of the context.</summary>
+/// <summary>What a read asks of the data it gets. The query outweighs the scope around it, that the session, and that the default of the context.</summary>
 public enum ReadContract
 {
     /// <summary>The read shows what its session wrote, never goes back behind what the session saw, and is at most <c>MaxStaleness</c> old. The default.</summary>

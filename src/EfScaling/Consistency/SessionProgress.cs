@@ -18,6 +18,7 @@ internal sealed class SessionProgress(string shard)
     private Moment _seenOnPrimary = Moment.Never;
     private ulong _lastServer;
     private Moment _lastRead = Moment.Never;
+    private int _held;
 
     /// <summary>Gets what is known by position.</summary>
     public ConsistencyToken Token
@@ -68,6 +69,26 @@ internal sealed class SessionProgress(string shard)
         }
     }
 
+    /// <summary>Notes that a connection is open on which anything may be written at any time.</summary>
+    public void Hold()
+    {
+        lock (_lock)
+        {
+            _held++;
+        }
+    }
+
+    /// <summary>Notes that such a connection is closed, or used elsewhere from now on.</summary>
+    /// <param name="written">A moment after its last commit; <see cref="Moment.Never"/> if its writes are known.</param>
+    public void Release(Moment written)
+    {
+        lock (_lock)
+        {
+            _held--;
+            _written = Moment.Later(_written, written);
+        }
+    }
+
     /// <summary>Notes a read.</summary>
     /// <param name="server">The server that answered, by the time of its start; zero for the primary.</param>
     /// <param name="ended">A moment after its last row.</param>
@@ -103,7 +124,7 @@ internal sealed class SessionProgress(string shard)
     {
         lock (_lock)
         {
-            return identity is { } known && Demand(known).NeedsPrimary || (identity is null && _token.IsUnknown) ? now : _written;
+            return _held > 0 || (identity is { } known && Demand(known).NeedsPrimary) || (identity is null && _token.IsUnknown) ? now : _written;
         }
     }
 
@@ -119,7 +140,7 @@ internal sealed class SessionProgress(string shard)
                 Settle(answer);
             }
 
-            var seenOn = SeenOn();
+            var seenOn = _held > 0 && position is null ? ShardPosition.Anywhere : SeenOn();
             if (seenOn == ShardPosition.Nowhere || (identity is { } primary && Demand(primary).NeedsPrimary))
             {
                 return _token;
@@ -163,6 +184,7 @@ internal sealed class SessionProgress(string shard)
         if (isCovered)
         {
             (_lastServer, _lastRead, _seenOnPrimary) = (0, Moment.Never, Moment.Never);
+            _token = new ConsistencyToken([.. _token.Positions.Select(p => p.IsOfSameShardAs(position) ? p with { SeenOn = ShardPosition.Nowhere } : p)], _token.IsUnknown);
         }
     }
 

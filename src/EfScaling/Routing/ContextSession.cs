@@ -17,6 +17,8 @@ internal sealed class ContextSession(IPositionSource source)
     private bool _isRead;
     private bool _isCommitting;
     private bool _isCovered;
+    private bool _isHeld;
+    private SessionProgress? _heldIn;
 
     /// <summary>Gets the context's own connection; <see langword="null"/> until it is known.</summary>
     public DbConnection? Connection { get; private set; }
@@ -55,6 +57,7 @@ internal sealed class ContextSession(IPositionSource source)
     {
         if (Connection is not null)
         {
+            Release(Moment.Now(source.Clock));
             Connection.StateChange -= OnStateChange;
             Connection = null;
         }
@@ -69,6 +72,12 @@ internal sealed class ContextSession(IPositionSource source)
 
             // A clone can still be asked after the application has disposed its own.
             _transaction = transaction.Clone();
+
+            // The context may not be asked again, but the session around it is.
+            if (Ambient is { } ambient)
+            {
+                _transaction.TransactionCompleted += (_, _) => ambient.Wrote(Moment.Now(source.Clock));
+            }
         }
     }
 
@@ -88,7 +97,14 @@ internal sealed class ContextSession(IPositionSource source)
     public void BeginRead() => _isRead = true;
 
     /// <summary>Notes that the connection is used for something else, or that the query failed.</summary>
-    public void EndRead() => _isRead = false;
+    public void EndRead()
+    {
+        _isRead = false;
+        if (IsConnectionOpen)
+        {
+            Hold();
+        }
+    }
 
     /// <summary>Notes that a transaction of the connection was committed.</summary>
     /// <param name="position">A position at or above that of the commit; <see langword="null"/> if it is not known.</param>
@@ -152,6 +168,7 @@ internal sealed class ContextSession(IPositionSource source)
         _transaction?.Dispose();
         _transaction = null;
         _isRead = _isCommitting = _isCovered = false;
+        Release(Moment.Now(source.Clock));
         _own.Forget();
     }
 
@@ -183,21 +200,53 @@ internal sealed class ContextSession(IPositionSource source)
 
         if (change.CurrentState != ConnectionState.Closed)
         {
+            if (!_isRead)
+            {
+                Hold();
+            }
+
             return;
         }
 
         var now = Moment.Now(source.Clock);
+        var isCovered = _isCommitting && _isCovered;
+        Release(isCovered ? Moment.Never : now);
         if (_isRead)
         {
             _own.Read(server: 0, now);
             Ambient?.Read(server: 0, now);
         }
-        else if (!(_isCommitting && _isCovered))
+        else if (!isCovered)
         {
             Wrote(now);
         }
 
         _isRead = false;
+    }
+
+    // Until the connection is closed, whoever asks for a token must reckon with writes on it. The session around the context may change meanwhile.
+    private void Hold()
+    {
+        var ambient = Ambient;
+        if (_isHeld && ReferenceEquals(ambient, _heldIn))
+        {
+            return;
+        }
+
+        Release(Moment.Now(source.Clock));
+        (_isHeld, _heldIn) = (true, ambient);
+        _own.Hold();
+        ambient?.Hold();
+    }
+
+    private void Release(Moment written)
+    {
+        if (_isHeld)
+        {
+            _own.Release(written);
+            _heldIn?.Release(written);
+            (_isHeld, _heldIn) = (false, null);
+        }
     }
 
     // A scope that is complete does not let anyone ask for its transaction, but it lets connections be closed. The transaction was noted when they were opened.

@@ -444,10 +444,10 @@ internal sealed class ReadRouter(
         return !_isOwnDatabase;
     }
 
-    // What the query says outweighs what the scope around it says, and a query that vouches for itself wants no primary.
+    // The query outweighs the scope around it, that the session, and that the options; a query that vouches for itself wants no primary.
     private ReadContract ContractOf(in QueryHints hints)
     {
-        var contract = hints.Contract ?? _scope?.Contract ?? options.Contract;
+        var contract = hints.Contract ?? _scope?.Contract ?? ConsistencySession.Current?.Contract ?? options.Contract;
         return contract == ReadContract.Primary && hints.Target == ReadTarget.Replica ? ReadContract.Session : contract;
     }
 

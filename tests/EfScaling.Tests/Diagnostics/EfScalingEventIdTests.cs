@@ -1,4 +1,5 @@
 using System.Reflection;
+using EfScaling.AspNetCore;
 using EfScaling.Diagnostics;
 using Microsoft.Extensions.Logging;
 
@@ -6,11 +7,13 @@ namespace EfScaling.Tests.Diagnostics;
 
 public sealed class EfScalingEventIdTests
 {
-    private static readonly FieldInfo[] _ids = [.. typeof(EfScalingEventId).GetFields(BindingFlags.Public | BindingFlags.Static)];
+    private static readonly Type[] _lists = [typeof(EfScalingEventId), typeof(EfScalingAspNetCoreEventId)];
+
+    private static readonly FieldInfo[] _ids = [.. _lists.SelectMany(l => l.GetFields(BindingFlags.Public | BindingFlags.Static))];
 
     private static readonly (string Method, int Id)[] _logMethods =
     [
-        .. from type in typeof(EfScalingEventId).Assembly.GetTypes()
+        .. from type in _lists.SelectMany(l => l.Assembly.GetTypes())
            from method in type.GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly)
            from attribute in method.GetCustomAttributes<LoggerMessageAttribute>()
            select (method.Name, attribute.EventId),

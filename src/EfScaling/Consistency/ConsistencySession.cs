@@ -30,7 +30,16 @@ public sealed class ConsistencySession : IDisposable
 
     /// <summary>Gets what is known of the session's writes and reads without asking a server.</summary>
     /// <remarks>A single-row SaveChanges leaves no position behind; <see cref="GetTokenAsync"/> finds one.</remarks>
-    public ConsistencyToken Token => _clusters.Aggregate(_given, (token, cluster) => token.Merge(cluster.Progress.Settle(null, cluster.Source.Identity)));
+    public ConsistencyToken Token
+    {
+        get
+        {
+            var clusters = _clusters;
+            return clusters.IsEmpty
+                ? _given
+                : clusters.Aggregate(ConsistencyToken.None, (token, cluster) => token.Merge(cluster.Progress.Settle(cluster.Source.RememberedSince(cluster.Progress), cluster.Source.Identity)));
+        }
+    }
 
     /// <summary>Begins a session for the running code and what it calls.</summary>
     /// <param name="token">What the user of the session has written and seen before; <see langword="null"/> for nothing.</param>
@@ -67,7 +76,7 @@ public sealed class ConsistencySession : IDisposable
         foreach (var (source, progress) in _clusters)
         {
             var since = progress.UnknownSince(source.Identity, Moment.Now(source.Clock));
-            var position = since == Moment.Never ? null : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false);
+            var position = since == Moment.Never ? source.RememberedSince(progress) : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false);
             token = token.Merge(progress.Settle(position, source.Identity));
         }
 

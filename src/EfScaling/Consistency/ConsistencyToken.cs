@@ -66,6 +66,17 @@ public sealed class ConsistencyToken : IEquatable<ConsistencyToken>
         return null;
     }
 
+    // The token with another server on which the position's shard was seen.
+    internal ConsistencyToken WithSeenOn(ShardPosition seen)
+    {
+        if (Find(seen.Shard, seen.SystemId) is not { } known)
+        {
+            return seen.SeenOn == ShardPosition.Nowhere ? this : Merge(new ConsistencyToken([seen]));
+        }
+
+        return known.SeenOn == seen.SeenOn ? this : new ConsistencyToken([.. Positions.Select(p => p == known ? p with { SeenOn = seen.SeenOn } : p)], IsUnknown);
+    }
+
     // Whether the token speaks of the shard, but only as part of other clusters.
     internal bool IsForeignTo(string shard, ulong systemId)
     {

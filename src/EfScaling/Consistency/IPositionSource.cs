@@ -15,6 +15,12 @@ internal interface IPositionSource
     /// <summary>Gets the cluster and history of the present primary; <see langword="null"/> while it is not known.</summary>
     ServerIdentity? Identity { get; }
 
+    /// <summary>Returns a position at or above everything committed before a moment, if one is remembered.</summary>
+    ServerPosition? RememberedSince(Moment moment);
+
+    /// <summary>Returns a remembered position at or above what a session saw on no server in particular; <see langword="null"/> if it saw nothing there.</summary>
+    ServerPosition? RememberedSince(SessionProgress progress) => progress.SeenSince is var seen && seen != Moment.Never ? RememberedSince(seen) : null;
+
     /// <summary>Returns a position at or above everything committed before a moment, from memory if possible, else by asking the primary.</summary>
     /// <returns><see langword="null"/> if the primary does not answer.</returns>
     ServerPosition? PositionSince(Moment moment);

@@ -128,6 +128,18 @@ internal sealed class SessionProgress(string shard)
         }
     }
 
+    /// <summary>Returns since when a position of the primary would make the token tell more; <see cref="Moment.Never"/> if it tells all.</summary>
+    public Moment SeenSince
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _seenOnPrimary;
+            }
+        }
+    }
+
     /// <summary>Returns the token of all that was written and seen.</summary>
     /// <param name="position">What the primary has answered; <see langword="null"/> if nothing was unknown or it did not answer.</param>
     /// <param name="identity">The cluster and history of the present primary, if known.</param>
@@ -141,15 +153,13 @@ internal sealed class SessionProgress(string shard)
             }
 
             var seenOn = _held > 0 && position is null ? ShardPosition.Anywhere : SeenOn();
-            if (seenOn == ShardPosition.Nowhere || (identity is { } primary && Demand(primary).NeedsPrimary))
+            if (identity is not { } known)
             {
-                return _token;
+                return seenOn == ShardPosition.Nowhere ? _token : _token.Merge(ConsistencyToken.Unknown);
             }
 
-            return _token.Merge(
-                identity is { } known
-                    ? new ConsistencyToken([new ShardPosition(shard, known.SystemId, known.Timeline, WalPosition.None, seenOn)])
-                    : ConsistencyToken.Unknown);
+            // Where the token that came in was seen has become moments of this session when it came.
+            return Demand(known).NeedsPrimary ? _token : _token.WithSeenOn(new ShardPosition(shard, known.SystemId, known.Timeline, WalPosition.None, seenOn));
         }
     }
 
@@ -167,8 +177,7 @@ internal sealed class SessionProgress(string shard)
     // The lock must be held.
     private void Settle(ServerPosition answer)
     {
-        // Whatever the session has seen anywhere was committed before the question was asked; what it knew of other histories ends here.
-        var isCovered = answer.AskedAt >= Moment.Later(_lastRead, _seenOnPrimary);
+        // What the session knew of other histories ends here, and whatever it saw before the question was asked was committed by then.
         var position = new ShardPosition(shard, answer.Identity.SystemId, answer.Identity.Timeline, answer.Position);
         if (Demand(answer.Identity).NeedsPrimary)
         {
@@ -181,10 +190,14 @@ internal sealed class SessionProgress(string shard)
             _written = Moment.Never;
         }
 
-        if (isCovered)
+        if (answer.AskedAt >= _seenOnPrimary)
         {
-            (_lastServer, _lastRead, _seenOnPrimary) = (0, Moment.Never, Moment.Never);
-            _token = new ConsistencyToken([.. _token.Positions.Select(p => p.IsOfSameShardAs(position) ? p with { SeenOn = ShardPosition.Nowhere } : p)], _token.IsUnknown);
+            _seenOnPrimary = Moment.Never;
+        }
+
+        if (answer.AskedAt >= _lastRead)
+        {
+            (_lastServer, _lastRead) = (0, Moment.Never);
         }
     }
 

@@ -145,6 +145,9 @@ internal sealed class Cluster : IPositionSource
     }
 
     /// <inheritdoc />
+    public ServerPosition? RememberedSince(Moment moment) => Picture.PositionSince(moment);
+
+    /// <inheritdoc />
     public ServerPosition? PositionSince(Moment moment)
     {
         _monitor.Touch(Moment.Now(Clock));

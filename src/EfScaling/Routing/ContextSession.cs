@@ -152,14 +152,14 @@ internal sealed class ContextSession(IPositionSource source)
     public ConsistencyToken GetToken()
     {
         var since = UnknownSince();
-        return Token(since == Moment.Never ? null : source.PositionSince(since));
+        return Token(since == Moment.Never ? Remembered() : source.PositionSince(since));
     }
 
     /// <inheritdoc cref="GetToken" />
     public async ValueTask<ConsistencyToken> GetTokenAsync(CancellationToken cancellationToken)
     {
         var since = UnknownSince();
-        return Token(since == Moment.Never ? null : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false));
+        return Token(since == Moment.Never ? Remembered() : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>Forgets everything but the connection, for the next lease of a pooled context.</summary>
@@ -178,6 +178,8 @@ internal sealed class ContextSession(IPositionSource source)
         Settle(now);
         return Moment.Later(_own.UnknownSince(source.Identity, now), Ambient?.UnknownSince(source.Identity, now) ?? Moment.Never);
     }
+
+    private ServerPosition? Remembered() => source.RememberedSince(_own) ?? (Ambient is { } ambient ? source.RememberedSince(ambient) : null);
 
     private ConsistencyToken Token(ServerPosition? position)
     {

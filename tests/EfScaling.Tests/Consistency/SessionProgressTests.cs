@@ -155,6 +155,22 @@ public sealed class SessionProgressTests
     }
 
     [Fact]
+    public void A_session_that_stays_on_a_server_hands_on_that_server_however_it_began()
+    {
+        // The request before saw the primary.
+        _progress.Use(ConsistencyTokenTests.Token(" 1 1 100 1"), _clock.Now);
+        Assert.Equal(_clock.Now, _progress.SeenSince);
+
+        // This one learns a position on the way to its replica.
+        var asked = _clock.Advance(1.Milliseconds());
+        _progress.Read(ServerA, _clock.Advance(1.Milliseconds()));
+
+        Assert.Equal(ConsistencyTokenTests.Token($" 1 1 300 {ServerA}"), _progress.Settle(new ServerPosition(_primary, new WalPosition(300), asked), _primary));
+        Assert.Equal(Moment.Never, _progress.SeenSince);
+        Assert.Equal(ServerA, _progress.Demand(_primary).LastServer);
+    }
+
+    [Fact]
     public void Forgets_everything_for_the_next_lease()
     {
         _progress.Use(ConsistencyTokenTests.Token("?, 1 1 100 77"), _clock.Now);

@@ -10,6 +10,9 @@ readonly repository=$(cd "$(dirname "$0")/.." && pwd)
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
+# Data on a disk, not in memory: commits that wait for it are part of the questions.
+export EFSCALING_TEMP=${EFSCALING_TEMP:-/var/tmp}
+
 "$repository/eng/install-servers.sh"
 
 arguments=("$@")

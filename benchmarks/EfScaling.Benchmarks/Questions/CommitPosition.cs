@@ -13,9 +13,15 @@ internal sealed class CommitPosition : IQuestion
 
     public string Title => "SaveChanges of two rows, with the position of its commit, against plain EF";
 
-    public async Task<IReadOnlyList<Figure>> AnswerAsync(Effort effort)
+    public async Task<IReadOnlyList<Figure>> AnswerAsync(Effort effort) =>
+    [
+        .. await MeasureAsync(isDurable: true, effort),
+        .. await MeasureAsync(isDurable: false, effort),
+    ];
+
+    private static async Task<List<Figure>> MeasureAsync(bool isDurable, Effort effort)
     {
-        await using var servers = await ItemServers.StartAsync(standbys: 1);
+        await using var servers = await ItemServers.StartAsync(standbys: 1, isDurable: isDurable);
         var primary = ItemServers.Options(servers.Cluster.Primary.ConnectionString);
         var routedOptions = servers.RoutedOptions(1);
         await ItemServers.WarmUpAsync(new ContextStyle("new context", () => new ItemContext(routedOptions)), replicas: 1);
@@ -37,12 +43,13 @@ internal sealed class CommitPosition : IQuestion
         await InterleavedPair.MeasureAsync([.. variants.Select(v => v.Pair)], effort);
         return variants.ConvertAll(v =>
         {
-            var isControl = v.Name.StartsWith("control", StringComparison.Ordinal);
+            // Without waiting for the disk a commit is so short that any statement after it shows; applications wait for the disk.
+            var isTarget = isDurable && !v.Name.StartsWith("control", StringComparison.Ordinal);
             return new Figure(
-                v.Name,
-                isControl ? null : string.Create(CultureInfo.InvariantCulture, $"≤ {MaxRatio:0.00}"),
+                isDurable ? v.Name : $"{v.Name}, without waiting for the disk",
+                isTarget ? string.Create(CultureInfo.InvariantCulture, $"≤ {MaxRatio:0.00}") : null,
                 string.Create(CultureInfo.InvariantCulture, $"{v.Pair.Ratio.ToString("0.000")}; {v.Pair.Difference.Median:+0.0;-0.0} µs on {v.Pair.BaselineTime.Median:0} µs"),
-                isControl || v.Pair.Ratio.Median <= MaxRatio);
+                !isTarget || v.Pair.Ratio.Median <= MaxRatio);
         });
     }
 

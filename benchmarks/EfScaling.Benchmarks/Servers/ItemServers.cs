@@ -16,9 +16,10 @@ internal sealed class ItemServers : IAsyncDisposable
     /// <summary>Starts the servers, fills the table and waits until the standbys have it.</summary>
     /// <param name="standbys">How many standbys.</param>
     /// <param name="serviceTime">What <see cref="ItemContext.Work"/> takes.</param>
-    public static async Task<ItemServers> StartAsync(int standbys, TimeSpan serviceTime = default)
+    /// <param name="isDurable">Whether a commit waits for the disk.</param>
+    public static async Task<ItemServers> StartAsync(int standbys, TimeSpan serviceTime = default, bool isDurable = false)
     {
-        var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = standbys });
+        var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = standbys, Durable = isDurable });
         try
         {
             // A provider of its own: EF compares options in depth when others have built the provider, which would add to one side of a comparison.

@@ -33,10 +33,8 @@ internal sealed class ReadRouter(
     private RoutedRead? _read;
     private string? _ownConnectionString;
     private bool _isOwnDatabase;
-    private NodeConnection?[]? _connections;
-    private NodeConnection? _last;
+    private NodeConnections? _connections;
     private RoutingScope? _scope;
-    private RelationalConnectionDependencies? _nodeDependencies;
     private ReplicaSnapshot? _snapshot;
     private bool _hasReportedToken;
 
@@ -120,9 +118,9 @@ internal sealed class ReadRouter(
             ReportToken();
             read.Divert(RoutingReason.TokenNotUsable);
         }
-        else if (_last is { IsLeased: true })
+        else if (_connections?.InUse is { } inUse)
         {
-            read.Join(_last);
+            read.Join(inUse);
         }
 
         return read;
@@ -185,11 +183,7 @@ internal sealed class ReadRouter(
     }
 
     /// <summary>Returns the context's connection to a node.</summary>
-    public NodeConnection ConnectionTo(Node node)
-    {
-        _connections ??= new NodeConnection?[Cluster.Nodes.Count];
-        return _last = _connections[node.Ordinal] ??= new NodeConnection(_nodeDependencies ??= NodeConnectionDependencies.Create(services, Cluster), node, Cluster);
-    }
+    public NodeConnection ConnectionTo(Node node) => (_connections ??= new NodeConnections(services, Cluster)).To(node);
 
     /// <summary>Notes that a command runs on the primary.</summary>
     public void NoteOnPrimary(RoutingReason reason, int attempts = 1) => Note(new RoutingDecision(Cluster.WriterName, NodeRole.Primary, reason, TimeSpan.Zero, attempts));
@@ -265,28 +259,21 @@ internal sealed class ReadRouter(
     /// <inheritdoc />
     public void ResetState()
     {
-        foreach (var connection in _connections ?? [])
-        {
-            connection?.Abandon();
-        }
-
+        _connections?.Reset();
         Forget();
     }
 
     /// <inheritdoc />
     public async Task ResetStateAsync(CancellationToken cancellationToken = default)
     {
-        foreach (var connection in _connections ?? [])
+        if (_connections is not null)
         {
-            if (connection is not null)
-            {
-                await ResetAsync(connection, cancellationToken).ConfigureAwait(false);
-            }
+            await _connections.ResetAsync(cancellationToken).ConfigureAwait(false);
         }
 
         if (_session?.Connection is not null && services.GetRequiredService<IRelationalConnection>() is IResettableService own)
         {
-            await ResetAsync(own, cancellationToken).ConfigureAwait(false);
+            await NodeConnections.ResetAsync(own, cancellationToken).ConfigureAwait(false);
         }
 
         Forget();
@@ -296,12 +283,7 @@ internal sealed class ReadRouter(
     public void Dispose()
     {
         _session?.Unwatch();
-        foreach (var connection in _connections ?? [])
-        {
-            connection?.Dispose();
-            connection?.Release();
-        }
-
+        _connections?.Dispose();
         _connections = null;
     }
 
@@ -309,24 +291,11 @@ internal sealed class ReadRouter(
     public async ValueTask DisposeAsync()
     {
         _session?.Unwatch();
-        foreach (var connection in _connections ?? [])
+        if (_connections is not null)
         {
-            if (connection is not null)
-            {
-                await connection.DisposeAsync().ConfigureAwait(false);
-                connection.Release();
-            }
+            await _connections.DisposeAsync().ConfigureAwait(false);
+            _connections = null;
         }
-
-        _connections = null;
-    }
-
-    // EF's asynchronous reset closes a connection that was left open but goes on counting it as open, so that the next lease would never close it again
-    // (RelationalConnection.ResetStateAsync, EF Core 10). The synchronous reset sets the count right; there is nothing left to close.
-    private static async Task ResetAsync(IResettableService connection, CancellationToken cancellationToken)
-    {
-        await connection.ResetStateAsync(cancellationToken).ConfigureAwait(false);
-        connection.ResetState();
     }
 
     [MemberNotNull(nameof(_cluster))]
@@ -488,7 +457,6 @@ internal sealed class ReadRouter(
 
     private void Forget()
     {
-        _last = null;
         _snapshot = null;
         _hasReportedToken = false;
         _read?.Forget();

@@ -187,35 +187,33 @@ internal sealed class RoutedCommand(
         }
     }
 
-    private RelationalDataReader ReadPrimary(RoutedRead read, in RelationalCommandParameterObject parameterObject)
+    private RelationalDataReader ReadPrimary(RoutedRead read, RelationalCommandParameterObject parameterObject)
     {
-        var hasFailed = true;
         read.BeginOnPrimary();
         try
         {
             var reader = base.ExecuteReader(parameterObject);
-            hasFailed = false;
+            read.EndOnPrimary();
             return reader;
         }
-        finally
+        catch (Exception exception) when (read.FailedOnPrimary(exception) is { } explained)
         {
-            read.EndOnPrimary(hasFailed);
+            throw explained;
         }
     }
 
     private async Task<RelationalDataReader> ReadPrimaryAsync(RoutedRead read, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
-        var hasFailed = true;
         read.BeginOnPrimary();
         try
         {
             var reader = await base.ExecuteReaderAsync(parameterObject, cancellationToken).ConfigureAwait(false);
-            hasFailed = false;
+            read.EndOnPrimary();
             return reader;
         }
-        finally
+        catch (Exception exception) when (read.FailedOnPrimary(exception) is { } explained)
         {
-            read.EndOnPrimary(hasFailed);
+            throw explained;
         }
     }
 

@@ -32,6 +32,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     private Moment _behindSince;
     private int _rounds;
     private bool _hasAsked;
+    private bool _lacksReplica;
 
     /// <summary>Gets the connection of the present attempt; <see langword="null"/> for the context's own.</summary>
     public NodeConnection? Connection { get; private set; }
@@ -223,22 +224,32 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
         SecondsLeft = _attempts > 1 ? Remaining(Moment.Now(Cluster.Clock)) : null;
     }
 
-    /// <summary>Notes that the read on the context's own connection has begun to answer or has failed.</summary>
-    /// <param name="hasFailed">Whether it has failed.</param>
-    public void EndOnPrimary(bool hasFailed)
+    /// <summary>Notes that the context's own connection has begun to answer.</summary>
+    public void EndOnPrimary() => SecondsLeft = null;
+
+    /// <summary>Notes that the read has failed on the context's own connection.</summary>
+    /// <returns>What to throw instead: with no replica that could serve and a primary that cannot be reached, the reasons of all nodes.</returns>
+    public NoEligibleNodeException? FailedOnPrimary(Exception exception)
     {
         SecondsLeft = null;
-        if (hasFailed)
-        {
-            Session.EndRead();
-        }
+        Session.EndRead();
+        var isStranded = _lacksReplica && ReadFailureClassifier.Classify(exception, wasOpen: Session.IsConnectionOpen, isPoolFull: false) == ReadFailure.Node;
+
+        // A strategy that retries knows the provider's exceptions alone.
+        return isStranded && ExecutionStrategy.Current?.RetriesOnFailure != true
+            ? Refusal(
+                Moment.Now(Cluster.Clock),
+                exception,
+                $"and the primary '{Cluster.WriterName}' cannot be reached ({NodeError.Describe(exception)}). Mend the servers, or correct their connection strings.")
+            : null;
     }
 
     /// <summary>Forgets the read.</summary>
     public void Forget()
     {
         (Connection, IsPart, Guard, Pause, SecondsLeft) = (null, false, WalPosition.None, TimeSpan.Zero, null);
-        (_diverted, _hasItsTurn, _attempts, _lastFailure, _behind, _rounds, _hasAsked, _isInSnapshot) = (null, false, 0, null, 0, 0, false, false);
+        (_diverted, _hasItsTurn, _attempts, _lastFailure, _behind, _rounds) = (null, false, 0, null, 0, 0);
+        (_hasAsked, _isInSnapshot, _lacksReplica) = (false, false, false);
     }
 
     private static RoutingReason ReasonOf(Freshness nearest) => nearest switch
@@ -306,10 +317,15 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
         {
             ReplicationMeter.CountRefusal();
             cluster.Logger.FallbackBudgetUsedUp(options.FallbackReadsPerSecond);
-            throw Refusal(now);
+            throw Refusal(
+                now,
+                _lastFailure,
+                $"and the primary's fallback budget of {options.FallbackReadsPerSecond} reads a second is used up. "
+                + "Mend the replicas, raise FallbackBudget(...), allow older data with WithMaxStaleness(...), or read the primary with AsPrimary().");
         }
 
         Pause = wait;
+        _lacksReplica = !isOwnRead;
         var step = ToPrimary(ReasonOf(nearest));
         return wait > TimeSpan.Zero ? ReadStep.Wait : step;
     }
@@ -323,15 +339,11 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
         return ReadStep.RunOnPrimary;
     }
 
-    private NoEligibleNodeException Refusal(Moment now)
+    private NoEligibleNodeException Refusal(Moment now, Exception? cause, string rest)
     {
-        var reasons = Cluster.Explain(_request, now);
+        var reasons = Cluster.Explain(_request with { Tried = 0 }, now);
         var nodes = string.Join("; ", reasons.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"'{r.Key}' {r.Value}"));
-        return new NoEligibleNodeException(
-            $"A read found no replica that may serve it ({nodes}), and the primary's fallback budget of {options.FallbackReadsPerSecond} reads a second is used up. "
-            + "Mend the replicas, raise FallbackBudget(...), allow older data with WithMaxStaleness(...), or read the primary with AsPrimary().",
-            reasons,
-            _lastFailure);
+        return new NoEligibleNodeException($"A read found no replica that may serve it ({nodes}), {rest}", reasons, cause);
     }
 
     // All attempts together end at the command timeout; Npgsql counts whole seconds.

@@ -71,6 +71,46 @@ public sealed class NodeFailureTests(ClusterFixture fixture)
         Assert.True(await context.Notes.AsPrimary().AnyAsync());
     }
 
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    public async Task With_every_server_gone_the_error_names_them_all_and_a_retrying_strategy_goes_on_as_before(bool isAsync, bool isRetrying)
+    {
+        await using var primary = await TcpProxy.StartAsync("127.0.0.1", fixture.Cluster.Primary.Port);
+        await using var standby = await TcpProxy.StartAsync("127.0.0.1", fixture.Cluster.Standbys[0].Port);
+        var options = new DbContextOptionsBuilder<BlogContext>()
+            .UseNpgsql(At(fixture.Cluster.Primary, primary.Port), o => _ = isRetrying ? o.EnableRetryOnFailure(1, TimeSpan.FromMilliseconds(10), null) : o)
+            .UseReadReplicas(r => r.AddReplica(At(fixture.Cluster.Standbys[0], standby.Port)))
+            .Options;
+        await ServesAsync(options);
+        await primary.CutAsync();
+        await standby.CutAsync();
+
+        Exception? failure = null;
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                await using var context = new BlogContext(options);
+                failure = await Record.ExceptionAsync(async () => _ = isAsync ? await context.Blogs.CountAsync() : context.Blogs.Count());
+                return failure is not null && (isRetrying || failure.Message.Contains("Unreachable", StringComparison.Ordinal));
+            },
+            Patience,
+            "the read fails");
+
+        if (isRetrying)
+        {
+            Assert.IsType<Microsoft.EntityFrameworkCore.Storage.RetryLimitExceededException>(failure);
+            return;
+        }
+
+        var refusal = Assert.IsType<NoEligibleNodeException>(failure);
+        Assert.Equal(2, refusal.Reasons.Count);
+        Assert.Contains($"127.0.0.1:{standby.Port}' Unreachable", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains($"the primary '127.0.0.1:{primary.Port}' cannot be reached", refusal.Message, StringComparison.Ordinal);
+        Assert.IsType<NpgsqlException>(refusal.InnerException);
+    }
+
     [Fact]
     public async Task Stopped_replica_fails_no_read_and_is_asked_no_more()
     {

@@ -57,7 +57,7 @@ static int Usage()
         Lets sessions write and read while servers fail, and checks everything they saw. Exit status 1 on a violation or too few reads.
           --seconds N           how long (15)
           --seed N              what the choices follow from (random)
-          --clients N           clients at the same time (8)
+          --clients N           clients at the same time (16)
           --faults NAME,NAME    which faults may happen (all); an empty name for none
           --promote             a standby becomes the primary after two thirds of the run
           --least-reads N       fewer checked reads are a failure (0)

@@ -11,7 +11,7 @@ namespace EfScaling.Testing.History;
 internal sealed class HistoryClient
 {
     private const int RegistersOfEach = 4;
-    private const int WriteEvery = 12;
+    private const int WriteEvery = 25;
 
     private readonly IReadOnlyList<HistoryApplication> _applications;
     private readonly HistoryRecorder _recorder;
@@ -103,7 +103,7 @@ internal sealed class HistoryClient
             }
 
             var isWhole = true;
-            for (var commands = session.Random.Next(3, 40); commands > 0 && isWhole && !end.IsCancellationRequested; commands--)
+            for (var commands = session.Random.Next(5, 80); commands > 0 && isWhole && !end.IsCancellationRequested; commands--)
             {
                 isWhole = session.Writes && session.Random.Next(WriteEvery) == 0
                     ? await _writes.WriteAsync(context, session).ConfigureAwait(false)

@@ -9,8 +9,8 @@ public sealed record HistoryRunOptions
     /// <summary>Gets how long clients work while faults happen; 15 seconds by default.</summary>
     public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>Gets the number of clients that work at the same time; 8 by default.</summary>
-    public int Clients { get; init; } = 8;
+    /// <summary>Gets the number of clients that work at the same time; 16 by default.</summary>
+    public int Clients { get; init; } = 16;
 
     /// <summary>Gets the faults that may happen; all by default, and none for an empty list.</summary>
     public IReadOnlyList<FaultKind> Faults { get; init; } = Enum.GetValues<FaultKind>();

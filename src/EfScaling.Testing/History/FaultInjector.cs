@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace EfScaling.Testing.History;
 
 /// <summary>Breaks the servers of a cluster, and mends them.</summary>
-internal sealed class FaultInjector(PostgresCluster cluster, HistoryRecorder recorder, WriteGate gate, TimeSpan grace)
+internal sealed class FaultInjector(PostgresCluster cluster, HistoryRecorder recorder, WriteGate gate, TimeSpan longestLimit)
 {
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
 
@@ -114,17 +114,17 @@ internal sealed class FaultInjector(PostgresCluster cluster, HistoryRecorder rec
             await DelayAsync(cluster.Servers.Where(s => s != _primary && s.IsRunning && s != standby), TimeSpan.Zero).ConfigureAwait(false);
             await SwitchAsync(cancellationToken).ConfigureAwait(false);
 
-            // The monitors need a moment to notice. Reads of the primary may write, too: they tidy pages, which moves the position off the page header.
-            var start = recorder.Now;
+            // Reads of the primary may write, too: they tidy pages, which moves the position off the page header.
+            var started = recorder.Now;
+            var grace = HistoryChecker.GraceFor(longestLimit);
             await Eventually.ThatAsync(
                 async () =>
                 {
                     await SwitchAsync(cancellationToken).ConfigureAwait(false);
-                    return recorder.Now - start >= grace;
+                    return recorder.Now - started >= grace;
                 },
                 grace + _patience, "the monitors to notice", cancellationToken).ConfigureAwait(false);
 
-            var started = recorder.Now;
             await Task.Delay(_rest, cancellationToken).ConfigureAwait(false);
             recorder.Add(new HistoryEvent { Operation = HistoryOperation.Quiet, How = "nothing is written after pg_switch_wal()", Started = started, Ended = recorder.Now });
         }

@@ -8,7 +8,7 @@ namespace EfScaling.Testing.History;
 /// <param name="kinds">The kinds of faults; all by default.</param>
 public sealed class FaultSchedule(int seed, int standbys, IReadOnlyList<FaultKind>? kinds = null) : IEnumerable<Fault>
 {
-    private static readonly int[] _lags = [0, 0, 20, 100, 300];
+    private static readonly int[] _lags = [0, 20, 100, 200, 300];
 
     /// <inheritdoc />
     public IEnumerator<Fault> GetEnumerator()

@@ -10,8 +10,7 @@ namespace EfScaling.Testing.History;
 /// <remarks>What it does follows from the seed; when it does so does not.</remarks>
 internal sealed class HistoryClient
 {
-    private const int RegistersOfEach = 4;
-    private const int WriteEvery = 25;
+    public const int RegistersOfEach = 4;
 
     private readonly IReadOnlyList<HistoryApplication> _applications;
     private readonly HistoryRecorder _recorder;
@@ -23,12 +22,12 @@ internal sealed class HistoryClient
     public HistoryClient(int number, HistoryRunOptions options, IReadOnlyList<HistoryApplication> applications, HistoryRecorder recorder, WriteGate gate)
     {
         Number = number;
-        Registers = [.. Enumerable.Range(number * RegistersOfEach, RegistersOfEach)];
+        Registers = RegistersOf(number);
         _applications = applications;
         _recorder = recorder;
         _random = new Random(unchecked((options.Seed * 397) + number));
-        _reads = new HistoryReads(number, Registers, options.Clients, recorder);
         _writes = new HistoryWrites(number, Registers, recorder, gate);
+        _reads = new HistoryReads(number, _writes, options.Clients, recorder);
     }
 
     /// <summary>Gets the client's number, from one.</summary>
@@ -36,6 +35,9 @@ internal sealed class HistoryClient
 
     /// <summary>Gets the registers that this client alone writes.</summary>
     public IReadOnlyList<int> Registers { get; }
+
+    /// <summary>Returns the registers of a client.</summary>
+    public static IReadOnlyList<int> RegistersOf(int client) => [.. Enumerable.Range(client * RegistersOfEach, RegistersOfEach)];
 
     /// <summary>Whether an exception is what a server or the router reports to an application, and no mistake of the run.</summary>
     public static bool IsFailure(Exception? exception) =>
@@ -102,10 +104,12 @@ internal sealed class HistoryClient
                 context.Database.UseConsistencyToken(token);
             }
 
-            var isWhole = true;
-            for (var commands = session.Random.Next(5, 80); commands > 0 && isWhole && !end.IsCancellationRequested; commands--)
+            // Short units of work hand over soon after they wrote; long ones make the most of what a context costs.
+            var isShort = session.Random.Next(2) == 0;
+            var (commands, writeEvery) = isShort ? (session.Random.Next(2, 8), 4) : (session.Random.Next(10, 100), 40);
+            for (var isWhole = true; commands > 0 && isWhole && !end.IsCancellationRequested; commands--)
             {
-                isWhole = session.Writes && session.Random.Next(WriteEvery) == 0
+                isWhole = session.Writes && session.Random.Next(writeEvery) == 0
                     ? await _writes.WriteAsync(context, session).ConfigureAwait(false)
                     : await _reads.ReadAsync(context, session).ConfigureAwait(false);
             }

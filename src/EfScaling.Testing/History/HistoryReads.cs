@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 namespace EfScaling.Testing.History;
 
 /// <summary>The reads of one client, in every shape that a query may have.</summary>
-internal sealed class HistoryReads(int client, IReadOnlyList<int> own, int clients, HistoryRecorder recorder)
+internal sealed class HistoryReads(int client, HistoryWrites writes, int clients, HistoryRecorder recorder)
 {
     // Each limit is compiled as a query of its own.
     private static readonly TimeSpan[] _limits = [TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(3)];
@@ -15,9 +15,10 @@ internal sealed class HistoryReads(int client, IReadOnlyList<int> own, int clien
     {
         var random = session.Random;
         var (contract, limit) = PickContract(random, session.Application.MaxStaleness);
-        var isOwn = random.Next(2) == 0;
-        var board = isOwn ? client : random.Next(1, clients + 1);
-        var id = isOwn ? own[random.Next(own.Count)] : (board * own.Count) + random.Next(own.Count);
+
+        // What was written last is what a session is most likely to miss.
+        var board = random.Next(2) == 0 ? client : random.Next(1, clients + 1);
+        var id = board == client && random.Next(2) == 0 ? writes.LastWritten : HistoryClient.RegistersOf(board)[random.Next(HistoryClient.RegistersOfEach)];
         var how = PickShape(random);
         var started = recorder.Now;
         try

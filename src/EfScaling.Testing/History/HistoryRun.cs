@@ -66,15 +66,16 @@ public sealed class HistoryRun(PostgresCluster cluster, IReadOnlyList<HistoryApp
         var context = application.CreateContext();
         await using (context.ConfigureAwait(false))
         {
-            await context.Set<HistoryBoard>().CountAsync().ConfigureAwait(false);
+            // On a cluster that never writes a monitor may have nothing to measure by.
+            await context.Set<HistoryRegister>().ExecuteUpdateAsync(s => s.SetProperty(r => r.Version, 0)).ConfigureAwait(false);
+            await context.Set<HistoryBoard>().WithContract(ReadContract.MaxStaleness).CountAsync().ConfigureAwait(false);
             return context.Database.LastRouting()?.Role == NodeRole.Replica;
         }
     }
 
     private async Task BreakAsync(CancellationToken end)
     {
-        // A replica that was too stale serves again after some probes that find it well within the limit.
-        var injector = new FaultInjector(cluster, _recorder, _gate, grace: (applications.Max(a => a.MaxStaleness) * 1.5) + TimeSpan.FromMilliseconds(500));
+        var injector = new FaultInjector(cluster, _recorder, _gate, applications.Max(a => a.MaxStaleness));
         var faultsEnd = _recorder.Now + (options.Promotes ? options.Duration * 2 / 3 : options.Duration);
         foreach (var fault in new FaultSchedule(options.Seed, cluster.Standbys.Count, options.Faults).TakeWhile(_ => _recorder.Now < faultsEnd && !end.IsCancellationRequested))
         {

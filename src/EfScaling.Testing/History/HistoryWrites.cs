@@ -14,6 +14,10 @@ namespace EfScaling.Testing.History;
 internal sealed class HistoryWrites(int client, IReadOnlyList<int> own, HistoryRecorder recorder, WriteGate gate)
 {
     private readonly Dictionary<int, long> _versions = own.ToDictionary(r => r, _ => 0L);
+    private volatile int _lastWritten = own[0];
+
+    /// <summary>Gets the register that was written last.</summary>
+    public int LastWritten => _lastWritten;
 
     /// <summary>Writes once, unless nobody may write.</summary>
     /// <returns>Whether the context can be used further.</returns>
@@ -47,6 +51,7 @@ internal sealed class HistoryWrites(int client, IReadOnlyList<int> own, HistoryR
             4 => "ExecuteUpdate",
             _ => "raw SQL",
         };
+        _lastWritten = first;
         int[] registers = how is "SaveChanges" or "ExecuteUpdate" or "raw SQL" || first == second ? [first] : [first, second];
         Dictionary<int, long> versions = registers.ToDictionary(r => r, r => ++_versions[r]);
         var written = new HistoryEvent

@@ -88,7 +88,7 @@ public static class HistoryChecker
         [
             .. events.Where(e =>
                 e.Operation == HistoryOperation.Read && e.Contract is ReadContract.Session or ReadContract.MaxStaleness
-                && e.Limit is { } limit && e.Started >= quiet.Started + GraceFor(limit) && e.Ended <= quiet.Ended).DistinctBy(e => e.Command).OrderBy(e => e.Ended),
+                && e.Limit is { } limit && e.Started >= quiet.Started + GraceFor(limit) && e.Ended <= quiet.Ended).DistinctBy(e => e.Command).OrderBy(e => e.Ended).ThenBy(e => e.Command),
         ];
         if (reads.Length >= LeastQuietReads && reads.All(IsOnPrimary))
         {

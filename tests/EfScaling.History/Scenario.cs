@@ -2,6 +2,7 @@ using EfScaling.Testing;
 using EfScaling.Testing.History;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Npgsql;
 
 namespace EfScaling.History;
 
@@ -34,7 +35,7 @@ public static class Scenario
     private static HistoryApplication Application(PostgresCluster cluster, bool followsPrimary, TimeSpan maxStaleness, TimeSpan probeInterval, TimeSpan catchUpWait)
     {
         var options = new DbContextOptionsBuilder<HistoryContext>()
-            .UseNpgsql(followsPrimary ? cluster.GetConnectionString() : cluster.Primary.ConnectionString, n => n.CommandTimeout(5))
+            .UseNpgsql(followsPrimary ? AllHosts(cluster) : cluster.Primary.ConnectionString, n => n.CommandTimeout(5))
             .UseReadReplicas(r =>
             {
                 foreach (var standby in followsPrimary ? [] : cluster.Standbys)
@@ -47,4 +48,7 @@ public static class Scenario
             .Options;
         return new HistoryApplication(new PooledDbContextFactory<HistoryContext>(options).CreateDbContext) { MaxStaleness = maxStaleness };
     }
+
+    // Npgsql takes a host for a standby as long as this after it was one, 10 seconds by default.
+    private static string AllHosts(PostgresCluster cluster) => new NpgsqlConnectionStringBuilder(cluster.GetConnectionString()) { HostRecheckSeconds = 1 }.ConnectionString;
 }

@@ -67,12 +67,11 @@ internal sealed class HistoryClient
         string? text = null;
         for (var request = _random.Next(1, 5); request > 0 && !end.IsCancellationRequested; request--)
         {
-            var application = PickApplication();
             using var ambient = ConsistencySession.Begin(_protector.Unprotect(text));
             for (var contexts = _random.Next(1, 4); contexts > 0 && !end.IsCancellationRequested; contexts--)
             {
-                var writer = new HistorySession(session, application, new Random(_random.Next()), Writes: true);
-                var reader = new HistorySession(session, application, new Random(_random.Next()), Writes: false);
+                var writer = new HistorySession(session, PickApplication(), new Random(_random.Next()), Writes: true);
+                var reader = new HistorySession(session, PickApplication(), new Random(_random.Next()), Writes: false);
                 HistorySession[] atOnce = _random.Next(3) == 0 ? [writer, reader] : [writer];
                 await Task.WhenAll(atOnce.Select(s => WorkAsync(s, token: null, end))).ConfigureAwait(false);
             }

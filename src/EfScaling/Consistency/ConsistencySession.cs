@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using EfScaling.Topology;
 
 namespace EfScaling.Consistency;
 
@@ -87,6 +88,23 @@ public sealed class ConsistencySession : IDisposable
         }
 
         return Add(source);
+    }
+
+    // What the next read of one cluster must show. Contexts with other settings know the same servers by a source of their own; one that has not met its
+    // primary yet may mean these servers, too.
+    internal Demand Demand(IPositionSource source, ServerIdentity identity)
+    {
+        var demand = On(source).Demand(identity);
+        foreach (var (other, progress) in _clusters)
+        {
+            if (!ReferenceEquals(other, source) && other.Shard == source.Shard && other.Clock == source.Clock
+                && (other.Identity is not { } known || known.SystemId == identity.SystemId))
+            {
+                demand = demand.Merge(progress.Demand(identity));
+            }
+        }
+
+        return demand;
     }
 
     private SessionProgress Add(IPositionSource source)

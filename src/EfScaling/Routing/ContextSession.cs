@@ -122,7 +122,7 @@ internal sealed class ContextSession(IPositionSource source)
         }
 
         var demand = _own.Demand(identity);
-        return Ambient is { } ambient ? demand.Merge(ambient.Demand(identity)) : demand;
+        return ConsistencySession.Current is { } session ? demand.Merge(session.Demand(source, identity)) : demand;
     }
 
     /// <summary>Takes in what was written and seen elsewhere.</summary>

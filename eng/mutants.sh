@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows that the history checker finds planted bugs: for each patch of tests/mutants builds the extension with it and runs sessions until the checker finds
 # a violation. The unpatched extension must pass the same runs. The first line of a patch says which faults show its bug. Needs the .NET 10 SDK; the servers are installed when they are missing.
-#   eng/mutants.sh                every mutant, about six minutes on two cores
+#   eng/mutants.sh                every mutant, ten minutes on two busy cores
 #   eng/mutants.sh NAME...        some of them
 # --seconds N gives each run up to N seconds (30); --seed N makes the choices of every run repeatable.
 # The exit status is 0 only if every patch applied and was found out, and the unpatched code broke no rule.

@@ -59,7 +59,7 @@ mkdir -p "$results"
 
 dotnet build EfScaling.sln --configuration "$configuration" --nologo --verbosity quiet -warnaserror
 
-for project in tests/*/*.csproj; do
+for project in tests/*/*Tests.csproj; do
     run_tests "$project"
 done
 

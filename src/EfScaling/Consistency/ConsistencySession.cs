@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using EfScaling.Topology;
 
 namespace EfScaling.Consistency;
 
@@ -30,16 +31,7 @@ public sealed class ConsistencySession : IDisposable
 
     /// <summary>Gets what is known of the session's writes and reads without asking a server.</summary>
     /// <remarks>A single-row SaveChanges leaves no position behind; <see cref="GetTokenAsync"/> finds one.</remarks>
-    public ConsistencyToken Token
-    {
-        get
-        {
-            var clusters = _clusters;
-            return clusters.IsEmpty
-                ? _given
-                : clusters.Aggregate(ConsistencyToken.None, (token, cluster) => token.Merge(cluster.Progress.Settle(cluster.Source.RememberedSince(cluster.Progress), cluster.Source.Identity)));
-        }
-    }
+    public ConsistencyToken Token => Settle((source, progress) => source.SeenSince(progress));
 
     /// <summary>Begins a session for the running code and what it calls.</summary>
     /// <param name="token">What the user of the session has written and seen before; <see langword="null"/> for nothing.</param>
@@ -75,9 +67,7 @@ public sealed class ConsistencySession : IDisposable
         var token = _clusters.IsEmpty ? _given : ConsistencyToken.None;
         foreach (var (source, progress) in _clusters)
         {
-            var since = progress.UnknownSince(source.Identity, Moment.Now(source.Clock));
-            var position = since == Moment.Never ? source.RememberedSince(progress) : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false);
-            token = token.Merge(progress.Settle(position, source.Identity));
+            token = token.Merge(progress.Settle(await source.PositionForAsync(progress, cancellationToken).ConfigureAwait(false), source.Identity));
         }
 
         return token;
@@ -92,6 +82,9 @@ public sealed class ConsistencySession : IDisposable
         }
     }
 
+    // The token for callers that cannot wait asynchronously.
+    internal ConsistencyToken GetToken() => Settle((source, progress) => source.PositionFor(progress));
+
     // What the session wrote to and saw of one cluster.
     internal SessionProgress On(IPositionSource source)
     {
@@ -104,6 +97,34 @@ public sealed class ConsistencySession : IDisposable
         }
 
         return Add(source);
+    }
+
+    // What the next read of one cluster must show. Contexts with other settings know the same servers by a source of their own; one that has not met its
+    // primary yet may mean these servers, too.
+    internal Demand Demand(IPositionSource source, ServerIdentity identity)
+    {
+        var demand = On(source).Demand(identity);
+        foreach (var (other, progress) in _clusters)
+        {
+            if (!ReferenceEquals(other, source) && other.Shard == source.Shard && other.Clock == source.Clock
+                && (other.Identity is not { } known || known.SystemId == identity.SystemId))
+            {
+                demand = demand.Merge(progress.Demand(identity));
+            }
+        }
+
+        return demand;
+    }
+
+    private ConsistencyToken Settle(Func<IPositionSource, SessionProgress, ServerPosition?> position)
+    {
+        var token = _clusters.IsEmpty ? _given : ConsistencyToken.None;
+        foreach (var (source, progress) in _clusters)
+        {
+            token = token.Merge(progress.Settle(position(source, progress), source.Identity));
+        }
+
+        return token;
     }
 
     private SessionProgress Add(IPositionSource source)

@@ -15,11 +15,11 @@ internal interface IPositionSource
     /// <summary>Gets the cluster and history of the present primary; <see langword="null"/> while it is not known.</summary>
     ServerIdentity? Identity { get; }
 
+    /// <summary>Gets the sizes of the log's pages and segments on the present primary.</summary>
+    WalGeometry Geometry { get; }
+
     /// <summary>Returns a position at or above everything committed before a moment, if one is remembered.</summary>
     ServerPosition? RememberedSince(Moment moment);
-
-    /// <summary>Returns a remembered position at or above what a session saw on no server in particular; <see langword="null"/> if it saw nothing there.</summary>
-    ServerPosition? RememberedSince(SessionProgress progress) => progress.SeenSince is var seen && seen != Moment.Never ? RememberedSince(seen) : null;
 
     /// <summary>Returns a position at or above everything committed before a moment, from memory if possible, else by asking the primary.</summary>
     /// <returns><see langword="null"/> if the primary does not answer.</returns>
@@ -27,4 +27,21 @@ internal interface IPositionSource
 
     /// <inheritdoc cref="PositionSince" />
     ValueTask<ServerPosition?> PositionSinceAsync(Moment moment, CancellationToken cancellationToken);
+
+    /// <summary>Returns the position that the token of a session lacks; <see langword="null"/> if it lacks none, or the primary does not answer.</summary>
+    ServerPosition? PositionFor(SessionProgress progress)
+    {
+        var since = progress.UnknownSince(Identity, Moment.Now(Clock));
+        return since != Moment.Never ? PositionSince(since) : SeenSince(progress);
+    }
+
+    /// <inheritdoc cref="PositionFor" />
+    async ValueTask<ServerPosition?> PositionForAsync(SessionProgress progress, CancellationToken cancellationToken)
+    {
+        var since = progress.UnknownSince(Identity, Moment.Now(Clock));
+        return since != Moment.Never ? await PositionSinceAsync(since, cancellationToken).ConfigureAwait(false) : SeenSince(progress);
+    }
+
+    /// <summary>Returns a remembered position that covers what a session saw on no server in particular. Nobody is asked for it: the next session finds out.</summary>
+    ServerPosition? SeenSince(SessionProgress progress) => progress.SeenSince is var seen && seen != Moment.Never ? RememberedSince(seen) : null;
 }

@@ -86,6 +86,9 @@ internal sealed class Cluster : IPositionSource
     /// <inheritdoc />
     public ServerIdentity? Identity => Picture.Current.Primary?.Sample?.Identity;
 
+    /// <inheritdoc />
+    public WalGeometry Geometry => Picture.Current.Primary?.Sample?.Geometry ?? default;
+
     // Fixed when the context names its primary; otherwise whichever node is writable.
     private string? PrimaryName { get; }
 

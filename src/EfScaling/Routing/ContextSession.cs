@@ -107,11 +107,12 @@ internal sealed class ContextSession(IPositionSource source)
     }
 
     /// <summary>Notes that a transaction of the connection was committed.</summary>
-    /// <param name="position">A position at or above that of the commit; <see langword="null"/> if it is not known.</param>
+    /// <param name="position">The insert position behind the commit, as the server reports it; <see langword="null"/> if it is not known.</param>
     public void Committed(WalPosition? position)
     {
-        if (position is { } known && source.Identity is { } identity)
+        if (position is { } insertPosition && source.Identity is { } identity)
         {
+            var known = source.Geometry.Normalize(insertPosition);
             _own.Wrote(identity, known);
             Ambient?.Wrote(identity, known);
             _isCovered = true;
@@ -138,7 +139,7 @@ internal sealed class ContextSession(IPositionSource source)
         }
 
         var demand = _own.Demand(identity);
-        return Ambient is { } ambient ? demand.Merge(ambient.Demand(identity)) : demand;
+        return ConsistencySession.Current is { } session ? demand.Merge(session.Demand(source, identity)) : demand;
     }
 
     /// <summary>Takes in what was written and seen elsewhere.</summary>
@@ -151,15 +152,17 @@ internal sealed class ContextSession(IPositionSource source)
     /// <summary>Returns the token of all that the context and the session around it have written and seen.</summary>
     public ConsistencyToken GetToken()
     {
-        var since = UnknownSince();
-        return Token(since == Moment.Never ? Remembered() : source.PositionSince(since));
+        Settle(Moment.Now(source.Clock));
+        var token = _own.Settle(source.PositionFor(_own), source.Identity);
+        return ConsistencySession.Current is { } session ? token.Merge(session.GetToken()) : token;
     }
 
     /// <inheritdoc cref="GetToken" />
     public async ValueTask<ConsistencyToken> GetTokenAsync(CancellationToken cancellationToken)
     {
-        var since = UnknownSince();
-        return Token(since == Moment.Never ? Remembered() : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false));
+        Settle(Moment.Now(source.Clock));
+        var token = _own.Settle(await source.PositionForAsync(_own, cancellationToken).ConfigureAwait(false), source.Identity);
+        return ConsistencySession.Current is { } session ? token.Merge(await session.GetTokenAsync(cancellationToken).ConfigureAwait(false)) : token;
     }
 
     /// <summary>Forgets everything but the connection, for the next lease of a pooled context.</summary>
@@ -170,21 +173,6 @@ internal sealed class ContextSession(IPositionSource source)
         _isRead = _isCommitting = _isCovered = false;
         Release(Moment.Now(source.Clock));
         _own.Forget();
-    }
-
-    private Moment UnknownSince()
-    {
-        var now = Moment.Now(source.Clock);
-        Settle(now);
-        return Moment.Later(_own.UnknownSince(source.Identity, now), Ambient?.UnknownSince(source.Identity, now) ?? Moment.Never);
-    }
-
-    private ServerPosition? Remembered() => source.RememberedSince(_own) ?? (Ambient is { } ambient ? source.RememberedSince(ambient) : null);
-
-    private ConsistencyToken Token(ServerPosition? position)
-    {
-        var token = _own.Settle(position, source.Identity);
-        return Ambient is { } ambient ? token.Merge(ambient.Settle(position, source.Identity)) : token;
     }
 
     private void Wrote(Moment before)

@@ -19,6 +19,8 @@ internal sealed class ScriptedSource(Func<CancellationToken, Task<ServerPosition
     /// <summary>Lets the ambient session write something whose position nobody knows.</summary>
     public void Write() => ConsistencySession.Current!.On(this).Wrote(ManualClock.Advance(1.Seconds()));
 
+    public WalGeometry Geometry => default;
+
     public ServerPosition? RememberedSince(Moment moment) => null;
 
     public ServerPosition? PositionSince(Moment moment) => throw new NotSupportedException();

@@ -1,0 +1,67 @@
+using System.Globalization;
+using EfScaling.History;
+using EfScaling.Testing.History;
+
+var options = new HistoryRunOptions();
+var leastReads = 0;
+var expectsViolation = false;
+for (var i = 0; i < args.Length; i++)
+{
+    switch (args[i])
+    {
+        case "--seconds":
+            options = options with { Duration = TimeSpan.FromSeconds(Number(++i)) };
+            break;
+        case "--seed":
+            options = options with { Seed = Number(++i) };
+            break;
+        case "--clients":
+            options = options with { Clients = Number(++i) };
+            break;
+        case "--faults":
+            options = options with { Faults = [.. Text(++i).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(f => Enum.Parse<FaultKind>(f, ignoreCase: true))] };
+            break;
+        case "--promote":
+            options = options with { Promotes = true };
+            break;
+        case "--least-reads":
+            leastReads = Number(++i);
+            break;
+        case "--expect-violation":
+            expectsViolation = true;
+            options = options with { EndsWithViolation = true };
+            break;
+        default:
+            return Usage();
+    }
+}
+
+var report = await Scenario.RunAsync(options);
+Console.WriteLine(report);
+if (report.Reads < leastReads)
+{
+    Console.WriteLine($"Fewer than {leastReads:N0} reads were checked.");
+    return 1;
+}
+
+return report.Breaches.Any() == expectsViolation ? 0 : 1;
+
+int Number(int index) => int.Parse(Text(index), CultureInfo.InvariantCulture);
+
+string Text(int index) => index < args.Length ? args[index] : throw new ArgumentException($"{args[^1]} needs a value.");
+
+static int Usage()
+{
+    Console.WriteLine(
+        """
+        Lets sessions write and read while servers fail, and checks everything they saw. Exit status 1 on a violation or too few reads.
+          --seconds N           how long (15)
+          --seed N              what the choices follow from (random)
+          --clients N           clients at the same time (16)
+          --faults NAME,NAME    which faults may happen (all); an empty name for none
+          --promote             a standby becomes the primary after two thirds of the run
+          --least-reads N       fewer checked reads are a failure (0)
+          --expect-violation    ends with the first violation; exit status 1 if there is none
+        """);
+    return 2;
+}

@@ -9,8 +9,9 @@ namespace EfScaling.Replication;
 /// </remarks>
 internal sealed class CatchUp(ReplicaOptions options, TimeProvider clock)
 {
-    private static readonly TimeSpan _shortestPause = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan _longestPause = TimeSpan.FromMilliseconds(8);
+    // Doubled from round to round: each question that comes too early is an error on the server and costs both sides more than an answer.
+    private static readonly TimeSpan _shortestPause = TimeSpan.FromMilliseconds(2);
+    private const int LongestDoubling = 3;
 
     private long _inVainAt = Moment.Never.Timestamp;
 
@@ -33,9 +34,7 @@ internal sealed class CatchUp(ReplicaOptions options, TimeProvider clock)
             return null;
         }
 
-        var pause = _shortestPause * (1 << Math.Min(round - 1, 3));
-        return pause < _longestPause ? Shorter(pause, options.CatchUpWait - waited) : Shorter(_longestPause, options.CatchUpWait - waited);
+        var pause = _shortestPause * (1 << Math.Min(round - 1, LongestDoubling));
+        return pause < options.CatchUpWait - waited ? pause : options.CatchUpWait - waited;
     }
-
-    private static TimeSpan Shorter(TimeSpan left, TimeSpan right) => left < right ? left : right;
 }

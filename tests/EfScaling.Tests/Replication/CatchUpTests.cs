@@ -10,7 +10,7 @@ public sealed class CatchUpTests
     [Fact]
     public void Waits_longer_each_time_and_ends_with_the_limit()
     {
-        var catchUp = CatchUp(wait: 30);
+        var catchUp = CatchUp(wait: 50);
         var since = _clock.Now;
         var pauses = new List<double>();
         for (var round = 1; catchUp.Pause(since, round, _clock.Now) is { } pause; round++)
@@ -19,7 +19,7 @@ public sealed class CatchUpTests
             _clock.Advance(pause);
         }
 
-        Assert.Equal([1, 2, 4, 8, 8, 7], pauses);
+        Assert.Equal([2, 4, 8, 16, 16, 4], pauses);
     }
 
     [Fact]

@@ -37,7 +37,7 @@ public sealed class ConsistencySession : IDisposable
             var clusters = _clusters;
             return clusters.IsEmpty
                 ? _given
-                : clusters.Aggregate(ConsistencyToken.None, (token, cluster) => token.Merge(cluster.Progress.Settle(cluster.Source.RememberedSince(cluster.Progress), cluster.Source.Identity)));
+                : clusters.DistinctBy(c => c.Progress).Aggregate(ConsistencyToken.None, (token, cluster) => token.Merge(cluster.Progress.Settle(cluster.Source.RememberedSince(cluster.Progress), cluster.Source.Identity)));
         }
     }
 
@@ -59,7 +59,7 @@ public sealed class ConsistencySession : IDisposable
         lock (_lock)
         {
             _given = _given.Merge(token);
-            foreach (var (source, progress) in _clusters)
+            foreach (var (source, progress) in _clusters.DistinctBy(c => c.Progress))
             {
                 progress.Use(token, Moment.Now(source.Clock));
             }
@@ -73,7 +73,7 @@ public sealed class ConsistencySession : IDisposable
     public async ValueTask<ConsistencyToken> GetTokenAsync(CancellationToken cancellationToken = default)
     {
         var token = _clusters.IsEmpty ? _given : ConsistencyToken.None;
-        foreach (var (source, progress) in _clusters)
+        foreach (var (source, progress) in _clusters.DistinctBy(c => c.Progress))
         {
             var since = progress.UnknownSince(source.Identity, Moment.Now(source.Clock));
             var position = since == Moment.Never ? source.RememberedSince(progress) : await source.PositionSinceAsync(since, cancellationToken).ConfigureAwait(false);
@@ -92,7 +92,7 @@ public sealed class ConsistencySession : IDisposable
         }
     }
 
-    // What the session wrote to and saw of one cluster.
+    // What the session wrote to and saw of one cluster, the same for all sources over its servers.
     internal SessionProgress On(IPositionSource source)
     {
         foreach (var (known, progress) in _clusters)
@@ -115,8 +115,14 @@ public sealed class ConsistencySession : IDisposable
                 return added;
             }
 
-            var progress = new SessionProgress(source.Shard);
-            progress.Use(_given, Moment.Now(source.Clock));
+            // Contexts with other settings have another picture of the same servers; what one of them wrote is there for all.
+            var progress = _clusters.FirstOrDefault(c => c.Source.Servers == source.Servers && ReferenceEquals(c.Source.Clock, source.Clock)).Progress;
+            if (progress is null)
+            {
+                progress = new SessionProgress(source.Shard);
+                progress.Use(_given, Moment.Now(source.Clock));
+            }
+
             _clusters = _clusters.Add((source, progress));
             return progress;
         }

@@ -84,7 +84,13 @@ internal sealed class Cluster : IPositionSource
     public string Shard => string.Empty;
 
     /// <inheritdoc />
+    public string Servers => _ownDatabase.Endpoints;
+
+    /// <inheritdoc />
     public ServerIdentity? Identity => Picture.Current.Primary?.Sample?.Identity;
+
+    /// <inheritdoc />
+    public WalGeometry Geometry => Picture.Current.Primary?.Sample?.Geometry ?? default;
 
     // Fixed when the context names its primary; otherwise whichever node is writable.
     private string? PrimaryName { get; }

@@ -96,10 +96,19 @@ internal sealed class ContextSession(IPositionSource source)
     /// <summary>Notes that the next use of the connection is a query that certainly only reads.</summary>
     public void BeginRead() => _isRead = true;
 
+    /// <summary>Notes that the query has begun to answer: other contexts of the session must not go back behind what it shows from now on.</summary>
+    public void Answered()
+    {
+        if (_isRead)
+        {
+            Ambient?.Read(server: 0, Moment.Now(source.Clock));
+        }
+    }
+
     /// <summary>Notes that the connection is used for something else, or that the query failed.</summary>
     public void EndRead()
     {
-        _isRead = false;
+        _isRead = _isCovered = false;
         if (IsConnectionOpen)
         {
             Hold();
@@ -112,8 +121,9 @@ internal sealed class ContextSession(IPositionSource source)
     {
         if (position is { } known && source.Identity is { } identity)
         {
-            _own.Wrote(identity, known);
-            Ambient?.Wrote(identity, known);
+            var comparable = source.Geometry.Normalize(known);
+            _own.Wrote(identity, comparable);
+            Ambient?.Wrote(identity, comparable);
             _isCovered = true;
         }
         else
@@ -138,7 +148,15 @@ internal sealed class ContextSession(IPositionSource source)
         }
 
         var demand = _own.Demand(identity);
-        return Ambient is { } ambient ? demand.Merge(ambient.Demand(identity)) : demand;
+        if (Ambient is not { } ambient)
+        {
+            return demand;
+        }
+
+        demand = demand.Merge(ambient.Demand(identity));
+
+        // Another context of the session keeps a connection open; statements without a transaction are committed on it one by one.
+        return ambient.IsHeld ? demand with { Floor = Moment.Now(source.Clock), HasWritten = true } : demand;
     }
 
     /// <summary>Takes in what was written and seen elsewhere.</summary>

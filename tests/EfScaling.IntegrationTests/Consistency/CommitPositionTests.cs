@@ -125,6 +125,24 @@ public sealed class CommitPositionTests(ClusterFixture fixture)
         Assert.NotEqual(WalPosition.None, Position(await context.Database.GetConsistencyTokenAsync()));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Commit_of_an_aborted_transaction_ends_as_it_does_without(bool isAsync)
+    {
+        var without = await EndAsync(new DbContextOptionsBuilder<BlogContext>().UseNpgsql(fixture.Cluster.Primary.ConnectionString).Options);
+        Assert.Equal(without, await EndAsync(OptionsAt(fixture.Cluster.Primary.Port)));
+
+        async Task<Type?> EndAsync(DbContextOptions<BlogContext> options)
+        {
+            await using var context = new BlogContext(options);
+            await using var transaction = await context.Database.BeginTransactionAsync();
+            await Assert.ThrowsAsync<PostgresException>(() => context.Database.ExecuteSqlRawAsync("SELECT 1 / 0"));
+            var failure = isAsync ? await Record.ExceptionAsync(() => transaction.CommitAsync()) : Record.Exception(transaction.Commit);
+            return failure?.GetType();
+        }
+    }
+
     [Fact]
     public async Task Write_on_the_connection_after_a_commit_is_not_covered_by_its_position()
     {

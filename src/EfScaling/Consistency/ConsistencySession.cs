@@ -51,7 +51,7 @@ public sealed class ConsistencySession : IDisposable
         lock (_lock)
         {
             _given = _given.Merge(token);
-            foreach (var (source, progress) in _clusters)
+            foreach (var (source, progress) in _clusters.DistinctBy(c => c.Progress))
             {
                 progress.Use(token, Moment.Now(source.Clock));
             }
@@ -65,7 +65,7 @@ public sealed class ConsistencySession : IDisposable
     public async ValueTask<ConsistencyToken> GetTokenAsync(CancellationToken cancellationToken = default)
     {
         var token = _clusters.IsEmpty ? _given : ConsistencyToken.None;
-        foreach (var (source, progress) in _clusters)
+        foreach (var (source, progress) in _clusters.DistinctBy(c => c.Progress))
         {
             token = token.Merge(progress.Settle(await source.PositionForAsync(progress, cancellationToken).ConfigureAwait(false), source.Identity));
         }
@@ -85,7 +85,7 @@ public sealed class ConsistencySession : IDisposable
     // The token for callers that cannot wait asynchronously.
     internal ConsistencyToken GetToken() => Settle((source, progress) => source.PositionFor(progress));
 
-    // What the session wrote to and saw of one cluster.
+    // What the session wrote to and saw of one cluster, the same for all sources over its servers.
     internal SessionProgress On(IPositionSource source)
     {
         foreach (var (known, progress) in _clusters)
@@ -99,27 +99,31 @@ public sealed class ConsistencySession : IDisposable
         return Add(source);
     }
 
-    // What the next read of one cluster must show. Contexts with other settings know the same servers by a source of their own; one that has not met its
+    // What the next read of one cluster must show. Contexts with other settings may know the same servers by other names, and one that has not met its
     // primary yet may mean these servers, too.
     internal Demand Demand(IPositionSource source, ServerIdentity identity)
     {
-        var demand = On(source).Demand(identity);
+        var own = On(source);
+        var demand = own.Demand(identity);
+        var isHeld = own.IsHeld;
         foreach (var (other, progress) in _clusters)
         {
-            if (!ReferenceEquals(other, source) && other.Shard == source.Shard && other.Clock == source.Clock
+            if (!ReferenceEquals(progress, own) && other.Shard == source.Shard && ReferenceEquals(other.Clock, source.Clock)
                 && (other.Identity is not { } known || known.SystemId == identity.SystemId))
             {
                 demand = demand.Merge(progress.Demand(identity));
+                isHeld |= progress.IsHeld;
             }
         }
 
-        return demand;
+        // A context of the session keeps a connection open; statements without a transaction are committed on it one by one.
+        return isHeld ? demand with { Floor = Moment.Now(source.Clock), HasWritten = true } : demand;
     }
 
     private ConsistencyToken Settle(Func<IPositionSource, SessionProgress, ServerPosition?> position)
     {
         var token = _clusters.IsEmpty ? _given : ConsistencyToken.None;
-        foreach (var (source, progress) in _clusters)
+        foreach (var (source, progress) in _clusters.DistinctBy(c => c.Progress))
         {
             token = token.Merge(progress.Settle(position(source, progress), source.Identity));
         }
@@ -136,8 +140,14 @@ public sealed class ConsistencySession : IDisposable
                 return added;
             }
 
-            var progress = new SessionProgress(source.Shard);
-            progress.Use(_given, Moment.Now(source.Clock));
+            // Contexts with other settings have another picture of the same servers; what one of them wrote is there for all.
+            var progress = _clusters.FirstOrDefault(c => c.Source.Servers == source.Servers && ReferenceEquals(c.Source.Clock, source.Clock)).Progress;
+            if (progress is null)
+            {
+                progress = new SessionProgress(source.Shard);
+                progress.Use(_given, Moment.Now(source.Clock));
+            }
+
             _clusters = _clusters.Add((source, progress));
             return progress;
         }

@@ -9,13 +9,16 @@ internal interface IPositionSource
     /// <summary>Gets the name of the shard that the cluster serves; empty while there is only one.</summary>
     string Shard { get; }
 
+    /// <summary>Gets the servers of which one is the primary, by which sources over the same cluster know each other.</summary>
+    string Servers { get; }
+
     /// <summary>Gets the monotonic clock of the moments.</summary>
     TimeProvider Clock { get; }
 
     /// <summary>Gets the cluster and history of the present primary; <see langword="null"/> while it is not known.</summary>
     ServerIdentity? Identity { get; }
 
-    /// <summary>Gets the sizes of the log's pages and segments on the present primary.</summary>
+    /// <summary>Gets the sizes by which positions of the present primary's log become comparable; nothing while it is not known.</summary>
     WalGeometry Geometry { get; }
 
     /// <summary>Returns a position at or above everything committed before a moment, if one is remembered.</summary>

@@ -32,6 +32,18 @@ internal sealed class SessionProgress(string shard)
         }
     }
 
+    /// <summary>Gets whether a connection is open on which anything may be written at any time.</summary>
+    public bool IsHeld
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _held > 0;
+            }
+        }
+    }
+
     /// <summary>Takes in what was written and seen elsewhere.</summary>
     /// <param name="token">The token.</param>
     /// <param name="now">The present moment.</param>
@@ -177,11 +189,12 @@ internal sealed class SessionProgress(string shard)
     // The lock must be held.
     private void Settle(ServerPosition answer)
     {
-        // What the session knew of other histories ends here, and whatever it saw before the question was asked was committed by then.
+        // What the session knew of other histories of the cluster ends here, and whatever it saw before the question was asked was committed by then.
+        // Other clusters are not the business of this answer.
         var position = new ShardPosition(shard, answer.Identity.SystemId, answer.Identity.Timeline, answer.Position);
         if (Demand(answer.Identity).NeedsPrimary)
         {
-            _token = new ConsistencyToken([.. _token.Positions.Where(p => p.Shard != shard)]);
+            _token = new ConsistencyToken([.. _token.Positions.Where(p => !p.IsOfSameShardAs(position))]);
         }
 
         Add(position);

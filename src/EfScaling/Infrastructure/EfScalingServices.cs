@@ -47,7 +47,7 @@ internal static class EfScalingServices
         services.AddSingleton<IInterceptor, PrimaryConnectionInterceptor>();
         services.AddSingleton<IInterceptor, ReadOnlyContextInterceptor>();
         services.AddSingleton<IInterceptor, QueryOperatorInterceptor>();
-        services.AddSingleton<IInterceptor, CommitPositionInterceptor>();
+        services.AddSingleton<IInterceptor, SnapshotTransactionInterceptor>();
         services.AddSingleton<IConventionSetPlugin>(new EfScalingConventionPlugin(trackedReads));
 
         services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());

@@ -84,6 +84,9 @@ internal sealed class Cluster : IPositionSource
     public string Shard => string.Empty;
 
     /// <inheritdoc />
+    public string Servers => _ownDatabase.Endpoints;
+
+    /// <inheritdoc />
     public ServerIdentity? Identity => Picture.Current.Primary?.Sample?.Identity;
 
     /// <inheritdoc />

@@ -88,6 +88,9 @@ internal sealed class NodeConnection : RelationalConnection
     public void Answered(SessionProgress? own, SessionProgress? ambient)
     {
         (_own, _ambient) = (own, ambient);
+
+        // The application may go on with other contexts of the session before it has read the last row.
+        _ambient?.Read(_server, Moment.Now(_cluster.Clock));
         if (_isTrial)
         {
             EndTrial();

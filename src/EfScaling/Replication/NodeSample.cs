@@ -14,7 +14,7 @@ internal sealed record NodeSample(NodeRole Role, ServerIdentity Identity, WalPos
     /// <summary>Gets when the server was started, in microseconds of its own clock: what tells it from every other server behind the same address.</summary>
     public ulong ServerStart { get; init; }
 
-    /// <summary>Gets the sizes of the log's pages and segments.</summary>
+    /// <summary>Gets the sizes by which positions of the server's log become comparable.</summary>
     public WalGeometry Geometry { get; init; }
 
     /// <summary>Gets the server's number of the session that answered.</summary>

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Transactions;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Topology;
@@ -8,7 +9,10 @@ using Npgsql;
 namespace EfScaling.Replication;
 
 /// <summary>Asks the primary how far its log has grown, out of the turn of the monitor.</summary>
-/// <remarks>Thread-safe. Callers that come while a question is under way share the next one.</remarks>
+/// <remarks>
+/// Thread-safe. Callers that come while a question is under way share the next one. A data source of the application would make the connection part of a
+/// transaction around the caller, which could then not be committed without being prepared; so the question is asked outside of it.
+/// </remarks>
 internal sealed class PrimaryPosition(ClusterPicture picture, Node first, ReplicaOptions options, TimeProvider clock, ILogger logger)
 {
     private readonly Lock _lock = new();
@@ -19,6 +23,7 @@ internal sealed class PrimaryPosition(ClusterPicture picture, Node first, Replic
     public ServerPosition? Ask()
     {
         var node = Primary;
+        using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
         try
         {
             using var connection = node.DataSource.OpenConnection();
@@ -42,7 +47,7 @@ internal sealed class PrimaryPosition(ClusterPicture picture, Node first, Replic
         {
             if (_asking.AskedAt < moment || _asking.Answer.IsCompleted)
             {
-                _asking = (Moment.Now(clock), AskAsync());
+                _asking = (Moment.Now(clock), BeginAsking());
             }
 
             answer = _asking.Answer;
@@ -54,6 +59,20 @@ internal sealed class PrimaryPosition(ClusterPicture picture, Node first, Replic
 
     // Before the first measurement, the server that the context names first is the best guess.
     private Node Primary => picture.Current.Primary?.Node ?? first;
+
+    // Nothing of one caller's flow may reach a question that others wait for.
+    private Task<ServerPosition?> BeginAsking()
+    {
+        if (ExecutionContext.IsFlowSuppressed())
+        {
+            return Task.Run(AskAsync);
+        }
+
+        using (ExecutionContext.SuppressFlow())
+        {
+            return Task.Run(AskAsync);
+        }
+    }
 
     private async Task<ServerPosition?> AskAsync()
     {

@@ -87,7 +87,12 @@ internal sealed class ReplicaProbe(Node node, TimeProvider clock) : IAsyncDispos
         var position = reader.IsDBNull(1) ? WalPosition.None : new WalPosition((ulong)reader.GetFieldValue<NpgsqlTypes.NpgsqlLogSequenceNumber>(1));
         var identity = new ServerIdentity((ulong)reader.GetInt64(2), (uint)reader.GetInt32(3), reader.GetFieldValue<uint>(6));
         var geometry = new WalGeometry((uint)reader.GetInt32(4), (uint)reader.GetInt32(5));
-        return new NodeSample(role, identity, role == NodeRole.Primary ? geometry.Normalize(position) : position, sentAt, receivedAt) { ServerStart = (ulong)reader.GetInt64(7), Session = reader.GetInt32(8), Geometry = geometry };
+        return new NodeSample(role, identity, role == NodeRole.Primary ? geometry.Normalize(position) : position, sentAt, receivedAt)
+        {
+            ServerStart = (ulong)reader.GetInt64(7),
+            Session = reader.GetInt32(8),
+            Geometry = geometry,
+        };
     }
 
     private static TimeoutException Unanswered(TimeSpan timeout, Exception? cause) => new($"The node did not answer within {timeout.TotalMilliseconds:0} ms.", cause);

@@ -96,10 +96,19 @@ internal sealed class ContextSession(IPositionSource source)
     /// <summary>Notes that the next use of the connection is a query that certainly only reads.</summary>
     public void BeginRead() => _isRead = true;
 
+    /// <summary>Notes that the query has begun to answer: other contexts of the session must not go back behind what it shows from now on.</summary>
+    public void Answered()
+    {
+        if (_isRead)
+        {
+            Ambient?.Read(server: 0, Moment.Now(source.Clock));
+        }
+    }
+
     /// <summary>Notes that the connection is used for something else, or that the query failed.</summary>
     public void EndRead()
     {
-        _isRead = false;
+        _isRead = _isCovered = false;
         if (IsConnectionOpen)
         {
             Hold();

@@ -1,12 +1,18 @@
 using System.Data.Common;
+using EfScaling.Consistency;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
 
 namespace EfScaling.Routing;
 
-/// <summary>A transaction that tells the context's session when EF itself closes the connection after a commit: nothing can have been written in between.</summary>
+/// <summary>A transaction whose commit is known by position, and that tells the context's session when EF itself closes the connection behind it.</summary>
+/// <remarks>
+/// The position is taken here and not by an interceptor: one that commits must run behind all those of the application, which may still write into the
+/// transaction or keep it from being committed, and EF runs them in the order in which they were added, with the library's first.
+/// </remarks>
 internal sealed class PositionedTransaction(
     IRelationalConnection connection,
     DbTransaction transaction,
@@ -15,34 +21,110 @@ internal sealed class PositionedTransaction(
     bool transactionOwned,
     ISqlGenerationHelper sqlGenerationHelper) : RelationalTransaction(connection, transaction, transactionId, logger, transactionOwned, sqlGenerationHelper)
 {
+    private const string CommitAction = "Commit";
+
+    private readonly DbTransaction _transaction = transaction;
+
     // Found while the context is alive: a transaction that is still open is cleared when the context is disposed.
-    private readonly ContextSession _session = connection.Context.GetService<ReadRouter>().Session;
+    private readonly ReadRouter _router = connection.Context.GetService<ReadRouter>();
+
+    private ContextSession Session => _router.Session;
+
+    private TimeProvider Clock => _router.Cluster.Clock;
+
+    /// <inheritdoc />
+    public override void Commit()
+    {
+        var (startTime, start) = (Clock.GetUtcNow(), Clock.GetTimestamp());
+        try
+        {
+            WalPosition? position = null;
+            if (!Logger.TransactionCommitting(Connection, _transaction, TransactionId, startTime).IsSuppressed)
+            {
+                if (OwnConnection is { } own)
+                {
+                    position = PositionedCommit.Send(own, (NpgsqlTransaction)_transaction);
+                }
+                else
+                {
+                    _transaction.Commit();
+                }
+            }
+
+            Session.Committed(position);
+            Logger.TransactionCommitted(Connection, _transaction, TransactionId, startTime, Clock.GetElapsedTime(start));
+        }
+        catch (Exception exception)
+        {
+            Logger.TransactionError(Connection, _transaction, TransactionId, CommitAction, exception, startTime, Clock.GetElapsedTime(start));
+            throw;
+        }
+
+        ClearTransaction();
+    }
+
+    /// <inheritdoc />
+    public override async Task CommitAsync(CancellationToken cancellationToken = default)
+    {
+        var (startTime, start) = (Clock.GetUtcNow(), Clock.GetTimestamp());
+        try
+        {
+            var interception = await Logger.TransactionCommittingAsync(Connection, _transaction, TransactionId, startTime, cancellationToken).ConfigureAwait(false);
+            WalPosition? position = null;
+            if (!interception.IsSuppressed)
+            {
+                if (OwnConnection is { } own)
+                {
+                    position = await PositionedCommit.SendAsync(own, (NpgsqlTransaction)_transaction, cancellationToken).ConfigureAwait(false);
+                }
+                else
+                {
+                    await _transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+                }
+            }
+
+            Session.Committed(position);
+            await Logger.TransactionCommittedAsync(Connection, _transaction, TransactionId, startTime, Clock.GetElapsedTime(start), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            await Logger.TransactionErrorAsync(
+                Connection, _transaction, TransactionId, CommitAction, exception, startTime, Clock.GetElapsedTime(start), cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+
+        await ClearTransactionAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc />
     protected override void ClearTransaction()
     {
-        _session.BeginClear();
+        Session.BeginClear();
         try
         {
             base.ClearTransaction();
         }
         finally
         {
-            _session.EndClear();
+            Session.EndClear();
         }
     }
 
     /// <inheritdoc />
     protected override async Task ClearTransactionAsync(CancellationToken cancellationToken = default)
     {
-        _session.BeginClear();
+        Session.BeginClear();
         try
         {
             await base.ClearTransactionAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            _session.EndClear();
+            Session.EndClear();
         }
     }
+
+    // A context that was given another database has positions that mean nothing in this cluster's log.
+    private NpgsqlConnection? OwnConnection =>
+        _transaction is NpgsqlTransaction { Connection: { } connection } && _router.Cluster.IsOwn(connection.ConnectionString) ? connection : null;
 }

@@ -144,7 +144,7 @@ internal sealed class RoutedCommand(
     }
 
     /// <inheritdoc />
-    protected override RelationalDataReader CreateRelationalDataReader() => new RoutedDataReader();
+    protected override RelationalDataReader CreateRelationalDataReader() => new RoutedDataReader(() => _router!.Session);
 
     private async Task<RelationalDataReader> ReadAwayAsync(
         ReadRouter router,

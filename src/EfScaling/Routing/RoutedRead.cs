@@ -357,7 +357,8 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
 
     private int? Remaining(Moment now) => Total == 0 ? null : Math.Max(1, Total - (int)_startedAt.Until(now, Cluster.Clock).TotalSeconds);
 
-    private bool IsOverdue() => Total > 0 && _startedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= Total;
+    // The timer that ended an attempt may have been a little early.
+    private bool IsOverdue() => Total > 0 && _startedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= Total - 0.1;
 
     // Without a timeout of the context its connection's counts; zero is no limit.
     private int Total => _commandTimeout ?? (Session.Connection as NpgsqlConnection)?.CommandTimeout ?? 0;

@@ -1,8 +1,11 @@
+using System.Data.Common;
+using System.Transactions;
 using EfScaling.Consistency;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Replication;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Npgsql;
 using static EfScaling.IntegrationTests.Clusters.ReplicaReads;
 
@@ -122,6 +125,24 @@ public sealed class CommitPositionTests(ClusterFixture fixture)
         Assert.NotEqual(WalPosition.None, Position(await context.Database.GetConsistencyTokenAsync()));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Commit_of_an_aborted_transaction_ends_as_it_does_without(bool isAsync)
+    {
+        var without = await EndAsync(new DbContextOptionsBuilder<BlogContext>().UseNpgsql(fixture.Cluster.Primary.ConnectionString).Options);
+        Assert.Equal(without, await EndAsync(OptionsAt(fixture.Cluster.Primary.Port)));
+
+        async Task<Type?> EndAsync(DbContextOptions<BlogContext> options)
+        {
+            await using var context = new BlogContext(options);
+            await using var transaction = await context.Database.BeginTransactionAsync();
+            await Assert.ThrowsAsync<PostgresException>(() => context.Database.ExecuteSqlRawAsync("SELECT 1 / 0"));
+            var failure = isAsync ? await Record.ExceptionAsync(() => transaction.CommitAsync()) : Record.Exception(transaction.Commit);
+            return failure?.GetType();
+        }
+    }
+
     [Fact]
     public async Task Write_on_the_connection_after_a_commit_is_not_covered_by_its_position()
     {
@@ -192,6 +213,119 @@ public sealed class CommitPositionTests(ClusterFixture fixture)
         Assert.True(Position(await context.Database.GetConsistencyTokenAsync()) >= written);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Interceptor_of_the_application_still_keeps_a_transaction_from_being_committed(bool isAsync)
+    {
+        var options = new DbContextOptionsBuilder<BlogContext>(Options(fixture.Cluster, fixture.Cluster.Standbys[0].ConnectionString)).AddInterceptors(new Veto()).Options;
+        await using var context = new BlogContext(options);
+        var marker = Guid.NewGuid().ToString();
+        context.Notes.AddRange(new Note { Text = marker }, new Note { Text = marker });
+        if (isAsync)
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => context.SaveChangesAsync());
+        }
+        else
+        {
+            Assert.ThrowsAny<Exception>(() => context.SaveChanges());
+        }
+
+        Assert.Equal(0, await fixture.Cluster.Primary.ScalarAsync<long>($"SELECT count(*) FROM \"Notes\" WHERE \"Text\" = '{marker}'"));
+    }
+
+    [Fact]
+    public async Task Commit_in_another_database_tells_no_position_of_this_one()
+    {
+        await using var other = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 0 });
+        await BlogContext.CreateSchemaAsync(other);
+        for (var segment = 0; segment < 4; segment++)
+        {
+            await other.Primary.ExecuteAsync($"SELECT pg_switch_wal(); CREATE TABLE segment{segment} ()");
+        }
+
+        await using var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 1 });
+        await BlogContext.CreateSchemaAsync(cluster);
+        var options = Options(cluster, cluster.Standbys[0].ConnectionString);
+        await ServesAsync(options);
+        using var session = ConsistencySession.Begin();
+        await using (var context = new BlogContext(options))
+        {
+            context.Database.SetConnectionString(other.Primary.ConnectionString);
+            context.Notes.AddRange(new Note { Text = "x" }, new Note { Text = "x" });
+            await context.SaveChangesAsync();
+        }
+
+        var token = await session.GetTokenAsync();
+        var now = new WalPosition((ulong)(await cluster.Primary.ScalarAsync<NpgsqlTypes.NpgsqlLogSequenceNumber>("SELECT pg_current_wal_insert_lsn()")));
+        Assert.All(token.Positions, p => Assert.True(p.Position <= now, $"{p.Position} {now}"));
+    }
+
+    [Fact]
+    public async Task Position_right_behind_a_page_header_is_taken_back_to_the_page_before()
+    {
+        await using var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 1 });
+        await BlogContext.CreateSchemaAsync(cluster);
+        var options = Options(cluster, cluster.Standbys[0].ConnectionString);
+        await ServesAsync(options);
+        await using var context = new BlogContext(options);
+        var found = 0;
+        for (var round = 0; round < 8000 && found < 2; round++)
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync();
+            await context.Database.ExecuteSqlAsync($"SELECT txid_current(), pg_logical_emit_message(false, 'x', repeat('x', {Random.Shared.Next(64) * 8}))");
+            await transaction.CommitAsync();
+
+            // About one commit in a thousand ends where a page does.
+            var raw = new WalPosition((ulong)(await cluster.Primary.ScalarAsync<NpgsqlTypes.NpgsqlLogSequenceNumber>("SELECT pg_current_wal_insert_lsn()")));
+            if (raw.Value % 8192 == 24)
+            {
+                found++;
+                var position = (await context.Database.GetConsistencyTokenAsync()).Positions.Single().Position;
+                Assert.NotEqual(24UL, position.Value % 8192);
+            }
+        }
+
+        Assert.NotEqual(0, found);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Token_can_be_asked_for_inside_a_transaction_scope(int way)
+    {
+        await using var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions { Standbys = 1 });
+        await BlogContext.CreateSchemaAsync(cluster);
+        // A second connection in the transaction would have to be prepared, as servers refuse by default.
+        await cluster.Primary.ExecuteAsync("ALTER SYSTEM SET max_prepared_transactions = 0");
+        await cluster.Primary.RestartAsync();
+        await using var source = NpgsqlDataSource.Create(cluster.Primary.ConnectionString);
+        await using var replica = NpgsqlDataSource.Create(cluster.Standbys[0].ConnectionString);
+        var options = new DbContextOptionsBuilder<BlogContext>().UseNpgsql(source).UseReadReplicas(r => r.AddReplica(replica)).Options;
+        await ServesAsync(options);
+        var marker = Guid.NewGuid().ToString();
+        await using (var context = new BlogContext(options))
+        {
+            using var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);
+            await context.Database.OpenConnectionAsync();
+            context.Notes.Add(new Note { Text = marker });
+            await context.SaveChangesAsync();
+            if (way == 1)
+            {
+                await context.Database.GetConsistencyTokenAsync();
+            }
+            else if (way == 2)
+            {
+                context.Database.GetConsistencyToken();
+            }
+
+            scope.Complete();
+        }
+
+        Assert.Equal(1, await cluster.Primary.ScalarAsync<long>($"SELECT count(*) FROM \"Notes\" WHERE \"Text\" = '{marker}'"));
+    }
+
     private static WalPosition Position(ConsistencyToken token) => token.Positions.IsEmpty ? WalPosition.None : token.Positions.Single().Position;
 
     private static async Task SaveTwoAsync(BlogContext context, bool isAsync)
@@ -212,4 +346,11 @@ public sealed class CommitPositionTests(ClusterFixture fixture)
                 configure?.Invoke(r);
             })
             .Options;
+
+    private sealed class Veto : DbTransactionInterceptor
+    {
+        public override InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData, InterceptionResult result) => throw new InvalidOperationException("veto");
+
+        public override ValueTask<InterceptionResult> TransactionCommittingAsync(DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default) => throw new InvalidOperationException("veto");
+    }
 }

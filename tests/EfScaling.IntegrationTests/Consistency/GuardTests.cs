@@ -1,3 +1,4 @@
+using System.Data.Common;
 using EfScaling.Consistency;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Replication;
@@ -5,6 +6,7 @@ using EfScaling.Routing;
 using EfScaling.Testing;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Npgsql;
 using static EfScaling.IntegrationTests.Clusters.ReplicaReads;
 
@@ -56,6 +58,25 @@ public sealed class GuardTests(ClusterFixture fixture)
             await GuardedAsync(context, isAsync, () => context.Blogs.Where(b => b.Id == -round).Select(b => b.Name), []);
             await GuardedAsync(context, isAsync, () => context.Blogs.AsNoTracking().Include(b => b.Posts).ThenInclude(p => p.Tags).AsSplitQuery().OrderBy(b => b.Id).Select(b => b), 3, b => Assert.Equal(4, b.Posts.Count));
             await GuardedAsync(context, isAsync, () => context.Blogs.OrderBy(b => b.Id).Select(b => b), 3, b => Assert.Equal("dark", b.Settings.Theme));
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Interceptor_that_takes_the_guard_away_gets_its_rows_from_the_primary(bool isAsync)
+    {
+        var options = new DbContextOptionsBuilder<BlogContext>(
+                Options(fixture.Cluster, fixture.Cluster.Standbys[0].ConnectionString, r => r.ProbeInterval(_rareProbes).MaxStaleness(TimeSpan.FromSeconds(10)).CatchUpWait(Patience / 2)))
+            .AddInterceptors(new SqlOfItsOwn())
+            .Options;
+        await ServesAsync(options);
+        await using var context = new BlogContext(options);
+        for (var round = 0; round < 3; round++)
+        {
+            await WriteTwoAsync(context);
+            var query = context.Notes.Select(n => n.Text);
+            Assert.Equal(["its own"], isAsync ? await query.ToListAsync() : [.. query]);
         }
     }
 
@@ -238,5 +259,31 @@ public sealed class GuardTests(ClusterFixture fixture)
         Assert.Contains(context.Database.LastRouting()!.Value.Reason, new[] { RoutingReason.GuardedReplica, RoutingReason.PartOfRead });
         Assert.Equal(NodeRole.Replica, context.Database.LastRouting()!.Value.Role);
         return rows;
+    }
+
+    private sealed class SqlOfItsOwn : DbCommandInterceptor
+    {
+        private const string Sql = "SELECT 'its own' AS \"Text\"";
+
+        public override InterceptionResult<DbDataReader> ReaderExecuting(DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result)
+        {
+            Replace(command);
+            return result;
+        }
+
+        public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
+            DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        {
+            Replace(command);
+            return new(result);
+        }
+
+        private static void Replace(DbCommand command)
+        {
+            if (command.CommandText.Contains("FROM \"Notes\"", StringComparison.Ordinal))
+            {
+                command.CommandText = Sql;
+            }
+        }
     }
 }

@@ -333,6 +333,54 @@ public sealed class SessionTests(ClusterFixture fixture)
         }
     }
 
+    [Fact]
+    public async Task Contexts_with_other_settings_of_the_same_servers_share_the_session()
+    {
+        await using var lagging = await LaggingAsync();
+        using var session = ConsistencySession.Begin();
+        var marker = await WriteAsync(lagging.Options, 2);
+        await using var context = new BlogContext(lagging.Elsewhere);
+        Assert.Equal(2, await context.Notes.CountAsync(n => n.Text == marker));
+    }
+
+    [Fact]
+    public async Task Write_on_a_connection_that_stays_open_is_seen_by_other_contexts()
+    {
+        await using var lagging = await LaggingAsync();
+        using var session = ConsistencySession.Begin();
+        await using var writer = new BlogContext(lagging.Options);
+        await writer.Database.OpenConnectionAsync();
+        writer.Notes.Add(new Note { Text = "x" });
+        await writer.SaveChangesAsync();
+        await using var context = new BlogContext(lagging.Options);
+        Assert.Equal(1, await context.Notes.CountAsync(n => n.Text == "x"));
+    }
+
+    [Fact]
+    public async Task Other_contexts_do_not_go_back_while_rows_are_still_being_read()
+    {
+        await using var cluster = await PostgresCluster.StartAsync();
+        await BlogContext.CreateSchemaAsync(cluster);
+        var (first, second) = (cluster.Standbys[0], cluster.Standbys[1]);
+        var options = Options(cluster, first.ConnectionString, r => r.AddReplica(second.ConnectionString).MaxStaleness(TimeSpan.FromMinutes(5)));
+        await Eventually.ThatAsync(async () => (await NodesAsync(options, 10)).Count == 2, Patience, "both serve");
+        await second.PauseReplayAsync();
+        await cluster.Primary.ExecuteAsync("INSERT INTO \"Notes\" (\"Text\") VALUES ('a'), ('a')");
+        await first.WaitForReplayAsync(cluster.Primary);
+        for (var round = 0; round < 40; round++)
+        {
+            using var session = ConsistencySession.Begin();
+            await using var outer = new BlogContext(options);
+            var outerQuery = round % 2 == 0 ? outer.Notes.AsNoTracking() : outer.Notes.AsNoTracking().AsPrimary();
+            await foreach (var note in outerQuery.AsAsyncEnumerable())
+            {
+                await using var inner = new BlogContext(options);
+                Assert.True(await inner.Notes.AnyAsync(n => n.Id == note.Id), $"round {round}: went back");
+                break;
+            }
+        }
+    }
+
     private static async Task<string> WriteAsync(DbContextOptions options, int rows)
     {
         var marker = Guid.NewGuid().ToString();

@@ -12,14 +12,16 @@ internal sealed class ScriptedSource(Func<CancellationToken, Task<ServerPosition
 
     public string Shard => string.Empty;
 
+    public string Servers => "server";
+
     public TimeProvider Clock => ManualClock;
 
     public ServerIdentity? Identity => Cluster;
 
+    public WalGeometry Geometry => default;
+
     /// <summary>Lets the ambient session write something whose position nobody knows.</summary>
     public void Write() => ConsistencySession.Current!.On(this).Wrote(ManualClock.Advance(1.Seconds()));
-
-    public WalGeometry Geometry => default;
 
     public ServerPosition? RememberedSince(Moment moment) => null;
 

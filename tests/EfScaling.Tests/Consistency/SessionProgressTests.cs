@@ -127,17 +127,17 @@ public sealed class SessionProgressTests
     }
 
     [Theory]
-    [InlineData(" 1 1 100 0")]
-    [InlineData(" 9 1 100 0")]
-    [InlineData("?")]
-    public void A_position_of_the_primary_replaces_a_token_that_cannot_be_compared(string token)
+    [InlineData(" 1 1 100 0", " 1 2 50 0")]
+    [InlineData(" 9 1 100 0", " 1 2 50 0, 9 1 100 0")] // what was written to another cluster stays
+    [InlineData("?", " 1 2 50 0")]
+    public void A_position_of_the_primary_replaces_a_token_that_cannot_be_compared(string token, string settled)
     {
         var primary = new ServerIdentity(1, 2, 5);
         _progress.Use(ConsistencyTokenTests.Token(token), _clock.Now);
         Assert.Equal(_clock.Now, _progress.UnknownSince(primary, _clock.Now));
         Assert.Equal(ConsistencyTokenTests.Token(token), _progress.Settle(null, primary));
 
-        Assert.Equal(ConsistencyTokenTests.Token(" 1 2 50 0"), _progress.Settle(new ServerPosition(primary, new WalPosition(50), _clock.Now), primary));
+        Assert.Equal(ConsistencyTokenTests.Token(settled), _progress.Settle(new ServerPosition(primary, new WalPosition(50), _clock.Now), primary));
         Assert.False(_progress.Demand(primary).NeedsPrimary);
     }
 

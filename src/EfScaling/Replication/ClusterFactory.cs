@@ -17,6 +17,8 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
     // Longer than one probe waits: the next goes on waiting for the same connection.
     private const int ProbeConnectSeconds = 5;
 
+    private const int MaxProbeConnections = 1_000;
+
     // Standbys refuse serializable transactions, and in repeatable read a query would share the snapshot of the guard in front of it.
     private const string ReadOnlySessions = @"-c default_transaction_read_only=on -c default_transaction_isolation=read\ committed";
 
@@ -154,8 +156,8 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
         };
         var forProbes = new NpgsqlConnectionStringBuilder(connectionString)
         {
-            // One for the probe, and one for a probe of a node that hung and is being found out.
-            MaxPoolSize = 2,
+            // Each monitor holds one, and for a while those of a node that hung; all monitors over the node share the pool, whatever their settings.
+            MaxPoolSize = MaxProbeConnections,
             MinPoolSize = 0,
             Timeout = Math.Max(ProbeConnectSeconds, (int)Math.Ceiling(options.ProbeTimeout.TotalSeconds)),
             TcpKeepAlive = true,

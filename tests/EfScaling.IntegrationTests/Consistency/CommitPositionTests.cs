@@ -269,24 +269,32 @@ public sealed class CommitPositionTests(ClusterFixture fixture)
         var options = Options(cluster, cluster.Standbys[0].ConnectionString);
         await ServesAsync(options);
         await using var context = new BlogContext(options);
-        var found = 0;
-        for (var round = 0; round < 8000 && found < 2; round++)
-        {
-            await using var transaction = await context.Database.BeginTransactionAsync();
-            await context.Database.ExecuteSqlAsync($"SELECT txid_current(), pg_logical_emit_message(false, 'x', repeat('x', {Random.Shared.Next(64) * 8}))");
-            await transaction.CommitAsync();
 
-            // About one commit in a thousand ends where a page does.
-            var raw = new WalPosition((ulong)(await cluster.Primary.ScalarAsync<NpgsqlTypes.NpgsqlLogSequenceNumber>("SELECT pg_current_wal_insert_lsn()")));
-            if (raw.Value % 8192 == 24)
-            {
-                found++;
-                var position = (await context.Database.GetConsistencyTokenAsync()).Positions.Single().Position;
-                Assert.NotEqual(24UL, position.Value % 8192);
-            }
+        // A transaction of a known size, filled up so that its commit ends where the page does; whatever else writes makes it miss.
+        var before = await InsertPositionAsync();
+        await WriteAsync(0);
+        var size = (await InsertPositionAsync()).Value - before.Value;
+        const ulong PageSize = 8192;
+        var isFound = false;
+        for (var round = 0; round < 200 && !isFound; round++)
+        {
+            var left = PageSize - ((await InsertPositionAsync()).Value % PageSize);
+            await WriteAsync(left >= size ? left - size : 0);
+            isFound = left >= size && (await InsertPositionAsync()).Value % PageSize == 24;
         }
 
-        Assert.NotEqual(0, found);
+        Assert.True(isFound);
+        Assert.Equal(0UL, Position(await context.Database.GetConsistencyTokenAsync()).Value % PageSize);
+
+        async Task WriteAsync(ulong filling)
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync();
+            await context.Database.ExecuteSqlAsync($"SELECT txid_current(), pg_logical_emit_message(false, 'x', repeat('x', {(int)filling}))");
+            await transaction.CommitAsync();
+        }
+
+        async Task<WalPosition> InsertPositionAsync() =>
+            new((ulong)(await cluster.Primary.ScalarAsync<NpgsqlTypes.NpgsqlLogSequenceNumber>("SELECT pg_current_wal_insert_lsn()")));
     }
 
     [Theory]

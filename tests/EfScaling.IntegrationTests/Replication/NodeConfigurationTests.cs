@@ -128,6 +128,17 @@ public sealed class NodeConfigurationTests(ClusterFixture fixture)
     }
 
     [Fact]
+    public async Task Any_number_of_settings_over_one_replica_are_measured_at_the_same_time()
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        var settings = Enumerable.Range(1, 8).Select(i => Options(fixture.Cluster, fixture.Cluster.Standbys[0].ConnectionString, r => r.RampUp(TimeSpan.FromSeconds(100 + i))));
+
+        await Task.WhenAll(settings.Select(ServesAsync));
+
+        Assert.InRange(TimeProvider.System.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(8));
+    }
+
+    [Fact]
     public async Task Ordinary_role_without_any_grant_is_enough()
     {
         await fixture.Cluster.Primary.ExecuteAsync(

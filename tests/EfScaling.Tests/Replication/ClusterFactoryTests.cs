@@ -86,7 +86,7 @@ public sealed class ClusterFactoryTests
         Assert.Equal(@"-c statement_timeout=1s -c default_transaction_read_only=on -c default_transaction_isolation=read\ committed", reads.Options);
         Assert.False(reads.Enlist);
         Assert.Equal(7, reads.Timeout);
-        Assert.Equal((5, 2, 0, true), (probes.Timeout, probes.MaxPoolSize, probes.MinPoolSize, probes.TcpKeepAlive));
+        Assert.Equal((5, 1_000, 0, true), (probes.Timeout, probes.MaxPoolSize, probes.MinPoolSize, probes.TcpKeepAlive));
         Assert.True(cluster.Nodes[1].Traits.SessionsAreReadOnly);
     }
 

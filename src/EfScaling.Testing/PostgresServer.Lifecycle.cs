@@ -58,6 +58,9 @@ public sealed partial class PostgresServer
             ["LD_PRELOAD"] = ServerBinaries.FakeTimeLibrary(),
             ["FAKETIME"] = FormattableString.Invariant($"{offset.TotalSeconds:+0;-0}s"),
             ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1",
+
+            // It would share the time among processes through a file that it leaves behind.
+            ["FAKETIME_DISABLE_SHM"] = "1",
         };
         await RestartAsync(cancellationToken).ConfigureAwait(false);
     }

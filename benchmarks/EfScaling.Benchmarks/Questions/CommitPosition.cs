@@ -1,6 +1,7 @@
 using System.Globalization;
 using EfScaling.Benchmarks.Measuring;
 using EfScaling.Benchmarks.Servers;
+using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.Benchmarks.Questions;
@@ -23,7 +24,9 @@ internal sealed class CommitPosition : IQuestion
     {
         await using var servers = await ItemServers.StartAsync(standbys: 1, isDurable: isDurable);
         var primary = ItemServers.Options(servers.Cluster.Primary.ConnectionString);
-        var routedOptions = servers.RoutedOptions(1);
+
+        // Without the concurrency token: what it adds to an UPDATE is another question.
+        var routedOptions = servers.RoutedOptions(1, r => r.TrackedReads(TrackedReads.ReplicaUnprotected));
         await ItemServers.WarmUpAsync(new ContextStyle("new context", () => new ItemContext(routedOptions)), replicas: 1);
         await using var plain = new ItemContext(primary);
         await using var other = new ItemContext(primary);

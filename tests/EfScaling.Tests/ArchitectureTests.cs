@@ -16,7 +16,7 @@ public sealed partial class ArchitectureTests
         ["Replication"] = ["Topology", "Consistency", "Diagnostics"],
         ["Sharding"] = ["Topology", "Diagnostics"],
         ["Caching"] = ["Topology", "Consistency", "Diagnostics"],
-        ["Routing"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding"],
+        ["Routing"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching"],
         ["Infrastructure"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching", "Routing"],
 
         // Entry points name the settings and values of the capabilities, and operators hand on what Routing carries out.

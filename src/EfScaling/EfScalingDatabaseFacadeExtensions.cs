@@ -1,7 +1,9 @@
+using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Replication;
 using EfScaling.Routing;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace Microsoft.EntityFrameworkCore;
 
@@ -76,8 +78,70 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <summary>Returns where the context's newest command ran, why, and how old its data may have been.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <returns>The decision; <see langword="null"/> before the first command.</returns>
-    /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
+    /// <exception cref="InvalidOperationException">The context uses neither read replicas nor a query cache.</exception>
     public static RoutingDecision? LastRouting(this DatabaseFacade database) => Router(database, nameof(LastRouting)).LastDecision;
+
+    /// <summary>Says what the application's SQL writes until the scope is disposed, so that it makes no other cached results old.</summary>
+    /// <typeparam name="TEntity">The entity whose tables are written, and no others but by the foreign keys that the database knows.</typeparam>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <returns>The scope. Scopes nest; the innermost wins. Outside any, a statement of <c>ExecuteSql</c> makes all cached results of the database old.</returns>
+    /// <exception cref="InvalidOperationException">The context has no query cache, or no such entity.</exception>
+    public static IDisposable UseWrittenTables<TEntity>(this DatabaseFacade database)
+        where TEntity : class =>
+        Writes(database, nameof(UseWrittenTables)).Enter(TablesOf<TEntity>(database));
+
+    /// <summary>Makes every cached result old that reads an entity's tables, as after a write that EF does not see.</summary>
+    /// <typeparam name="TEntity">The entity.</typeparam>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <remarks>Takes effect before the task completes; if the store cannot be reached, in this process at once and in others when it can.</remarks>
+    /// <exception cref="InvalidOperationException">The context has no query cache, or no such entity.</exception>
+    public static Task InvalidateCacheAsync<TEntity>(this DatabaseFacade database, CancellationToken cancellationToken = default)
+        where TEntity : class
+    {
+        Writes(database, nameof(InvalidateCacheAsync));
+        return Shared(database).InvalidateAsync(TablesOf<TEntity>(database), [], cancellationToken);
+    }
+
+    /// <summary>Makes every cached result of the database old.</summary>
+    /// <inheritdoc cref="InvalidateCacheAsync{TEntity}" path="/param" />
+    /// <inheritdoc cref="InvalidateCacheAsync{TEntity}" path="/remarks" />
+    /// <exception cref="InvalidOperationException">The context has no query cache.</exception>
+    public static Task InvalidateCacheAsync(this DatabaseFacade database, CancellationToken cancellationToken = default)
+    {
+        Writes(database, nameof(InvalidateCacheAsync));
+        return Shared(database).InvalidateAsync(null, [], cancellationToken);
+    }
+
+    /// <summary>Makes every cached result old whose query was given one of the names by <c>WithCacheTag</c>.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="tags">The names.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <inheritdoc cref="InvalidateCacheAsync{TEntity}" path="/remarks" />
+    /// <exception cref="InvalidOperationException">The context has no query cache.</exception>
+    public static Task InvalidateCacheTagsAsync(this DatabaseFacade database, IReadOnlyList<string> tags, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tags);
+        Writes(database, nameof(InvalidateCacheTagsAsync));
+        return Shared(database).InvalidateAsync([], tags, cancellationToken);
+    }
+
+    private static QueryCache Shared(DatabaseFacade database) => Router(database, nameof(InvalidateCacheAsync)).Cache!.Shared;
+
+    private static ContextWrites Writes(DatabaseFacade database, string method) =>
+        Router(database, method).Writes
+        ?? throw new InvalidOperationException($"{method} was called on a context without a query cache. Call UseQueryCache(...) on its options.");
+
+    private static List<TableName> TablesOf<TEntity>(DatabaseFacade database)
+    {
+        var model = ((IDatabaseFacadeDependenciesAccessor)database).Context.Model;
+        var entityType = model.FindEntityType(typeof(TEntity))
+            ?? throw new InvalidOperationException($"The entity '{typeof(TEntity).Name}' is not part of the context's model. Name one that is.");
+        return
+        [
+            .. entityType.GetDerivedTypesInclusive().SelectMany(t => t.GetTableMappings()).Select(m => new TableName(m.Table.Schema, m.Table.Name)).Distinct(),
+        ];
+    }
 
     private static ReadRouter Router(DatabaseFacade database, string method) =>
         ((IInfrastructure<IServiceProvider>)database).Instance.GetService(typeof(ReadRouter)) as ReadRouter

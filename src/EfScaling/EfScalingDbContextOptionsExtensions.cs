@@ -1,3 +1,4 @@
+using EfScaling.Caching;
 using EfScaling.Infrastructure;
 using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -23,8 +24,7 @@ public static class EfScalingDbContextOptionsExtensions
         ArgumentNullException.ThrowIfNull(options);
         var builder = new ReplicaOptionsBuilder();
         configure?.Invoke(builder);
-        ((IDbContextOptionsBuilderInfrastructure)options).AddOrUpdateExtension(new EfScalingOptionsExtension { Replicas = builder.Options });
-        return options;
+        return With(options, new EfScalingOptionsExtension { Replicas = builder.Options, Cache = Of(options)?.Cache });
     }
 
     /// <inheritdoc cref="UseReadReplicas(DbContextOptionsBuilder, Action{ReplicaOptionsBuilder}?)" />
@@ -33,4 +33,35 @@ public static class EfScalingDbContextOptionsExtensions
         this DbContextOptionsBuilder<TContext> options, Action<ReplicaOptionsBuilder>? configure = null)
         where TContext : DbContext =>
         (DbContextOptionsBuilder<TContext>)UseReadReplicas((DbContextOptionsBuilder)options, configure);
+
+    /// <summary>Keeps results of queries that say <c>Cacheable()</c>, so that they are answered without a database until a write makes them old.</summary>
+    /// <param name="options">The options, after <c>UseNpgsql</c>.</param>
+    /// <param name="configure">Names the store and sets limits. Without one, results are kept in the memory of this process.</param>
+    /// <returns>The same options.</returns>
+    /// <remarks>
+    /// Whoever reads after a write was acknowledged sees it, in every process that uses the same store and prefix. What the cache cannot see, and how to tell it,
+    /// is in the documentation: triggers, other applications, and commands beside EF. A store that fails costs its time limit once, and no query its answer.
+    /// </remarks>
+    public static DbContextOptionsBuilder UseQueryCache(this DbContextOptionsBuilder options, Action<QueryCacheOptionsBuilder>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var builder = new QueryCacheOptionsBuilder();
+        configure?.Invoke(builder);
+        return With(options, new EfScalingOptionsExtension { Replicas = Of(options)?.Replicas, Cache = builder.Options });
+    }
+
+    /// <inheritdoc cref="UseQueryCache(DbContextOptionsBuilder, Action{QueryCacheOptionsBuilder}?)" />
+    /// <typeparam name="TContext">The context's type.</typeparam>
+    public static DbContextOptionsBuilder<TContext> UseQueryCache<TContext>(
+        this DbContextOptionsBuilder<TContext> options, Action<QueryCacheOptionsBuilder>? configure = null)
+        where TContext : DbContext =>
+        (DbContextOptionsBuilder<TContext>)UseQueryCache((DbContextOptionsBuilder)options, configure);
+
+    private static EfScalingOptionsExtension? Of(DbContextOptionsBuilder options) => options.Options.FindExtension<EfScalingOptionsExtension>();
+
+    private static DbContextOptionsBuilder With(DbContextOptionsBuilder options, EfScalingOptionsExtension extension)
+    {
+        ((IDbContextOptionsBuilderInfrastructure)options).AddOrUpdateExtension(extension);
+        return options;
+    }
 }

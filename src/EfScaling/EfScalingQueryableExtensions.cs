@@ -1,3 +1,4 @@
+using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Routing;
 
@@ -41,15 +42,84 @@ public static class EfScalingQueryableExtensions
     public static IQueryable<T> WithContract<T>(this IQueryable<T> source, ReadContract contract) =>
         Enum.IsDefined(contract) ? source.TagWith(QueryHints.ContractTag(contract)) : throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.");
 
+    /// <summary>Keeps the result of the query, so that the same query with the same parameters is answered without a database until a write makes it old.</summary>
+    /// <param name="source">The query.</param>
+    /// <param name="timeToLive">
+    /// How long the result is kept at most; <see langword="null"/> for the context's default. Rounded down to two significant digits, because each value is
+    /// compiled as a query of its own.
+    /// </param>
+    /// <param name="isSliding">Whether each hit starts the time anew.</param>
+    /// <returns>The query, marked.</returns>
+    /// <remarks>
+    /// Every operator of EF may follow or precede: tracking, projections, Include, split queries, aggregates. Inside a transaction and with <c>AsPrimary()</c> the
+    /// query runs in the database. A query whose result depends on more than tables and parameters is not kept; <c>LastRouting()</c> says why.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not greater than zero.</exception>
+    public static IQueryable<T> Cacheable<T>(this IQueryable<T> source, TimeSpan? timeToLive = null, bool isSliding = false)
+    {
+        if (timeToLive is { } time)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(time, TimeSpan.Zero, nameof(timeToLive));
+            timeToLive = QueryHints.RoundDown(time);
+        }
+
+        return source.TagWith(CacheHints.TimeTag(timeToLive, isSliding));
+    }
+
+    /// <summary>Keeps the query out of the cache, whatever the model and the context say.</summary>
+    /// <param name="source">The query.</param>
+    /// <returns>The query, marked.</returns>
+    public static IQueryable<T> NotCacheable<T>(this IQueryable<T> source) => source.TagWith(CacheHints.NotCacheableTag);
+
+    /// <summary>Gives the cached result a name, by which <c>Database.InvalidateCacheTagsAsync</c> makes it old.</summary>
+    /// <param name="source">The query.</param>
+    /// <param name="tag">The name; one of a few, because each is compiled as a query of its own.</param>
+    /// <returns>The query, marked.</returns>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static IQueryable<T> WithCacheTag<T>(this IQueryable<T> source, string tag)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(tag);
+        return source.TagWith(CacheHints.NameTag(tag));
+    }
+
+    /// <summary>Tells the cached result apart from those of the same query with another value; for values that change per context use <c>UseQueryCache(c =&gt; c.VaryBy(...))</c>.</summary>
+    /// <param name="source">The query.</param>
+    /// <param name="value">The value; one of a few, because each is compiled as a query of its own.</param>
+    /// <returns>The query, marked.</returns>
+    public static IQueryable<T> VaryBy<T>(this IQueryable<T> source, string value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return source.TagWith(CacheHints.VaryTag(value));
+    }
+
+    /// <summary>Names a table that the query reads without EF knowing, through SQL or a function of the application, so that its result can be cached.</summary>
+    /// <param name="source">The query.</param>
+    /// <param name="table">The table's or view's name.</param>
+    /// <param name="schema">Its schema; <see langword="null"/> to find it by the search path.</param>
+    /// <returns>The query, marked.</returns>
+    /// <remarks>The caller vouches that all such tables are named, and that the SQL depends on nothing else, such as the time.</remarks>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static IQueryable<T> DependsOnTable<T>(this IQueryable<T> source, string table, string? schema = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(table);
+        return source.TagWith(CacheHints.TableTag(new TableName(schema, table)));
+    }
+
+    /// <summary>Lets one process at a time load the result when many ask for it; others wait for it for a while.</summary>
+    /// <param name="source">The query.</param>
+    /// <returns>The query, marked.</returns>
+    /// <remarks>Within a process a result is always loaded once. Costs another round trip to the store with each load.</remarks>
+    public static IQueryable<T> AsExpensive<T>(this IQueryable<T> source) => source.TagWith(CacheHints.ExpensiveTag);
+
     /// <summary>Says in words where the query would run now and why, without running it.</summary>
-    /// <param name="source">A query of a context with <c>UseReadReplicas</c>.</param>
-    /// <returns>The node or nodes, each with its reason; no connection string and no SQL.</returns>
-    /// <exception cref="InvalidOperationException">The query's context does not use read replicas.</exception>
+    /// <param name="source">A query of a context with <c>UseReadReplicas</c> or <c>UseQueryCache</c>.</param>
+    /// <returns>What the cache would do, and the node or nodes, each with its reason; no connection string and no SQL.</returns>
+    /// <exception cref="InvalidOperationException">The query's context uses neither.</exception>
     public static string ToRoutingString(this IQueryable source)
     {
         using var explanation = new RoutingExplanation();
         using var command = source.CreateDbCommand();
         return explanation.Text
-            ?? throw new InvalidOperationException("ToRoutingString was called on a query whose context has no read replicas. Call UseReadReplicas(...) on its options.");
+            ?? throw new InvalidOperationException("ToRoutingString was called on a query whose context has neither read replicas nor a query cache. Call UseReadReplicas(...) or UseQueryCache(...) on its options.");
     }
 }

@@ -5,6 +5,7 @@ public static class EfScalingEventId
 {
     private const int Replication = 720_100;
     private const int Routing = 720_200;
+    private const int QueryCache = 720_350;
 
     /// <summary>A node can serve reads (again).</summary>
     public const int NodeServes = Replication;
@@ -56,4 +57,25 @@ public static class EfScalingEventId
 
     /// <summary>A consistency token cannot be used for a cluster, so that reads of its session go to the primary.</summary>
     public const int TokenNotUsable = Routing + 3;
+
+    /// <summary>The query cache is in use.</summary>
+    public const int CacheStarted = QueryCache;
+
+    /// <summary>The query cache is not in use, because it could not learn what it must know.</summary>
+    public const int CacheNotStarted = QueryCache + 1;
+
+    /// <summary>The query cache could not be told of a committed write.</summary>
+    public const int WriteNotPublished = QueryCache + 2;
+
+    /// <summary>The query cache was told of a committed write that it could not be told of at once.</summary>
+    public const int WritePublishedLate = QueryCache + 3;
+
+    /// <summary>Writes of processes that died were published in their place.</summary>
+    public const int AbandonedWritesPublished = QueryCache + 4;
+
+    /// <summary>A query asks for the cache, but its result cannot be kept.</summary>
+    public const int QueryNotCacheable = QueryCache + 5;
+
+    /// <summary>Tables have triggers, whose writes the query cache does not see.</summary>
+    public const int TablesHaveTriggers = QueryCache + 6;
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using EfScaling.Caching;
 using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,38 +14,57 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
     /// <summary>Gets the settings of <c>UseReadReplicas</c>; <see langword="null"/> when it was not called.</summary>
     public ReplicaOptions? Replicas { get; init; }
 
+    /// <summary>Gets the settings of <c>UseQueryCache</c>; <see langword="null"/> when it was not called.</summary>
+    public QueryCacheOptions? Cache { get; init; }
+
     /// <inheritdoc />
     public DbContextOptionsExtensionInfo Info => _info ??= new ExtensionInfo(this);
 
     /// <inheritdoc />
-    public void ApplyServices(IServiceCollection services) => EfScalingServices.Add(services, Replicas?.TrackedReads ?? TrackedReads.Primary);
+    public void ApplyServices(IServiceCollection services) =>
+        EfScalingServices.Add(services, (Replicas ?? ReplicaOptions.PrimaryAlone).TrackedReads, Cache is not null, Methods);
 
     /// <inheritdoc />
     public void Validate(IDbContextOptions options)
     {
         // Not the servers and limits: EF asks once for each internal service provider (ServiceProviderCache, EF Core 10), and options that differ only
         // in those share one. ClusterFactory judges them at the first command of each options.
-        if (Replicas is not null)
-        {
-            EfScalingServices.RequireNpgsql(options);
-        }
+        EfScalingServices.RequireNpgsql(options, Methods);
     }
+
+    // What the application called, for messages.
+    private string Methods => Replicas is null ? "UseQueryCache" : "UseReadReplicas";
 
     private sealed class ExtensionInfo(EfScalingOptionsExtension extension) : DbContextOptionsExtensionInfo(extension)
     {
+        private const int CacheBit = 1 << 8;
+
         private new EfScalingOptionsExtension Extension => (EfScalingOptionsExtension)base.Extension;
 
         public override bool IsDatabaseProvider => false;
 
-        public override string LogFragment => Extension.Replicas is null ? string.Empty : "using ReadReplicas ";
+        public override string LogFragment =>
+            (Extension.Replicas is null ? string.Empty : "using ReadReplicas ") + (Extension.Cache is null ? string.Empty : "using QueryCache ");
 
-        // Of all settings only the one that shapes the model belongs to the provider; servers, limits and times never do.
-        public override int GetServiceProviderHashCode() => Extension.Replicas is { } replicas ? 1 + (int)replicas.TrackedReads : 0;
+        // Of all settings only those that shape the model or the services belong to the provider; servers, limits and times never do.
+        public override int GetServiceProviderHashCode() =>
+            (Extension.Replicas is { } replicas ? 1 + (int)replicas.TrackedReads : 0) + (Extension.Cache is null ? 0 : CacheBit);
 
         public override bool ShouldUseSameServiceProvider(DbContextOptionsExtensionInfo other) =>
             other is ExtensionInfo info && info.GetServiceProviderHashCode() == GetServiceProviderHashCode();
 
-        public override void PopulateDebugInfo(IDictionary<string, string> debugInfo) =>
-            debugInfo["EfScaling:ReadReplicas"] = GetServiceProviderHashCode().ToString(CultureInfo.InvariantCulture);
+        public override void PopulateDebugInfo(IDictionary<string, string> debugInfo)
+        {
+            var hash = GetServiceProviderHashCode().ToString(CultureInfo.InvariantCulture);
+            if (Extension.Replicas is not null)
+            {
+                debugInfo["EfScaling:ReadReplicas"] = hash;
+            }
+
+            if (Extension.Cache is not null)
+            {
+                debugInfo["EfScaling:QueryCache"] = hash;
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 // The provider is recognised by its options extension, which has no public name (npgsql/efcore.pg#3063).
 #pragma warning disable EF1001
 
+using EfScaling.Caching;
 using EfScaling.Replication;
 using EfScaling.Routing;
 using EfScaling.Topology;
@@ -11,6 +12,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore.Update;
+using Microsoft.EntityFrameworkCore.Update.Internal;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
@@ -23,21 +25,27 @@ internal static class EfScalingServices
     /// <summary>Adds the services. The provider's must be there already.</summary>
     /// <param name="services">EF's internal services.</param>
     /// <param name="trackedReads">The rule for queries with tracking, by which internal service providers differ.</param>
+    /// <param name="isCached">Whether there is a query cache, by which they differ as well.</param>
+    /// <param name="method">What the application called.</param>
     /// <exception cref="InvalidOperationException">The provider's services come later: <c>UseReadReplicas</c> precedes <c>UseNpgsql</c>.</exception>
-    public static void Add(IServiceCollection services, TrackedReads trackedReads)
+    public static void Add(IServiceCollection services, TrackedReads trackedReads, bool isCached, string method)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<NodeDataSources>();
         services.TryAddSingleton<ClusterFactory>();
         services.TryAddSingleton<ClusterRegistry>();
+        services.TryAddSingleton<QueryCacheRegistry>();
         services.TryAddScoped(p =>
         {
             var contextOptions = p.GetRequiredService<IDbContextOptions>();
+            var settings = contextOptions.FindExtension<EfScalingOptionsExtension>()!;
             return new ReadRouter(
                 contextOptions,
-                contextOptions.FindExtension<EfScalingOptionsExtension>()!.Replicas!,
+                settings.Replicas ?? ReplicaOptions.PrimaryAlone,
                 p.GetRequiredService<ClusterRegistry>(),
                 p.GetRequiredService<RelationalConnectionDependencies>(),
+                settings.Cache,
+                p.GetRequiredService<QueryCacheRegistry>(),
                 p);
         });
 
@@ -53,14 +61,21 @@ internal static class EfScalingServices
         services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());
         services.Replace(ServiceDescriptor.Singleton<IRelationalTransactionFactory, PositionedTransactionFactory>());
         services.Replace(ServiceDescriptor.Singleton<IModificationCommandFactory, XminModificationCommandFactory>());
-        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => new PlannedSqlGeneratorFactory(inner, p.GetRequiredService<QuerySqlGeneratorDependencies>()));
-        Wrap<IQueryTranslationPostprocessorFactory>(services, (inner, p) => new PlanningPostprocessorFactory(inner, p.GetRequiredService<QueryTranslationPostprocessorDependencies>(), trackedReads));
-        Wrap<IMigrationsModelDiffer>(services, (inner, _) => new XminMigrationsModelDiffer(inner));
+        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => new PlannedSqlGeneratorFactory(inner, p.GetRequiredService<QuerySqlGeneratorDependencies>(), isCached), method);
+        Wrap<IQueryTranslationPostprocessorFactory>(services, (inner, p) => new PlanningPostprocessorFactory(inner, p.GetRequiredService<QueryTranslationPostprocessorDependencies>(), trackedReads), method);
+        Wrap<IMigrationsModelDiffer>(services, (inner, _) => new XminMigrationsModelDiffer(inner), method);
+        if (isCached)
+        {
+            services.TryAddScoped<IBatchExecutor, BatchExecutor>();
+            Wrap<IBatchExecutor>(services, (inner, p) => new CachingBatchExecutor(inner, p.GetRequiredService<ReadRouter>()), method);
+        }
     }
 
     /// <summary>Refuses options without the Npgsql provider.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="method">What the application called.</param>
     /// <exception cref="InvalidOperationException">The provider is missing or another one.</exception>
-    public static void RequireNpgsql(IDbContextOptions options)
+    public static void RequireNpgsql(IDbContextOptions options, string method)
     {
         if (options.FindExtension<NpgsqlOptionsExtension>() is not null)
         {
@@ -70,17 +85,17 @@ internal static class EfScalingServices
         var provider = options.Extensions.FirstOrDefault(e => e.Info.IsDatabaseProvider);
         throw new InvalidOperationException(
             provider is null
-                ? "UseReadReplicas was called on a context without a database provider. Call UseNpgsql(...) before UseReadReplicas(...)."
-                : $"UseReadReplicas was called on a context whose database provider is '{provider.GetType().Assembly.GetName().Name}'. "
-                    + "It works with PostgreSQL only: call UseNpgsql(...) before UseReadReplicas(...).");
+                ? $"{method} was called on a context without a database provider. Call UseNpgsql(...) before {method}(...)."
+                : $"{method} was called on a context whose database provider is '{provider.GetType().Assembly.GetName().Name}'. "
+                    + $"It works with PostgreSQL only: call UseNpgsql(...) before {method}(...).");
     }
 
     // Wraps the registration that the provider or EF made, without naming its type. EF's own services come after ours and stand in by TryAdd.
-    private static void Wrap<TService>(IServiceCollection services, Func<TService, IServiceProvider, TService> wrap)
+    private static void Wrap<TService>(IServiceCollection services, Func<TService, IServiceProvider, TService> wrap, string method)
         where TService : class
     {
         var registered = services.LastOrDefault(d => d.ServiceType == typeof(TService))
-            ?? throw new InvalidOperationException("UseReadReplicas was called before UseNpgsql. Call UseNpgsql(...) first and UseReadReplicas(...) after it.");
+            ?? throw new InvalidOperationException($"{method} was called before UseNpgsql. Call UseNpgsql(...) first and {method}(...) after it.");
         services.Remove(registered);
         var create = registered.ImplementationFactory;
         if (registered.ImplementationType is { } type)

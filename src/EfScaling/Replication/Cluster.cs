@@ -119,6 +119,12 @@ internal sealed class Cluster : IPositionSource
         return isOwn;
     }
 
+    /// <summary>Gets what of the context's connection decides what a query returns, without secrets.</summary>
+    public string Scope => _ownDatabase.Scope;
+
+    /// <summary>Keeps the monitor at work, for reads that ask for no node.</summary>
+    public void Touch(Moment now) => _monitor.Touch(now);
+
     /// <summary>Judges one node for a read.</summary>
     public Freshness Judge(Node node, in ReadRequest request, Moment now)
     {
@@ -205,12 +211,14 @@ internal sealed class Cluster : IPositionSource
     }
 
     // What makes two connection strings lead to the same data, whatever their other settings.
-    private sealed record Database(string Endpoints, string? Name, string? User, string? SearchPath, string? Options)
+    private sealed record Database(string Endpoints, string? Name, string? User, string? SearchPath, string? Options, string? TimeZone)
     {
+        public string Scope => string.Join('\n', User, SearchPath, Options, TimeZone);
+
         public static Database Of(string connectionString)
         {
             var parsed = new NpgsqlConnectionStringBuilder(connectionString);
-            return new Database(string.Join(',', NodeEndpoint.Parse(parsed)), parsed.Database, parsed.Username, parsed.SearchPath, parsed.Options);
+            return new Database(string.Join(',', NodeEndpoint.Parse(parsed)), parsed.Database, parsed.Username, parsed.SearchPath, parsed.Options, parsed.Timezone);
         }
     }
 }

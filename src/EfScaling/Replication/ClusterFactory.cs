@@ -34,12 +34,12 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
         }
 
         var primary = PrimaryConnection.Of(provider, application);
-        var nodes = options.Replicas.IsEmpty ? NodesOfHosts(provider, primary, options) : [PrimaryNode(provider, primary, options), .. Replicas(provider, options)];
+        var nodes = options.Replicas.IsEmpty && !options.IsPrimaryAlone ? NodesOfHosts(provider, primary, options) : [PrimaryNode(provider, primary, options), .. Replicas(provider, options)];
         Verify(nodes, options);
 
         return new Cluster(
             nodes,
-            firstNodeIsReference: !options.Replicas.IsEmpty && primary.Endpoints.Count == 1,
+            firstNodeIsReference: (options.IsPrimaryAlone || !options.Replicas.IsEmpty) && primary.Endpoints.Count == 1,
             primary.DataSource?.ConnectionString ?? sources.Get(provider, WithoutHostChoice(new NpgsqlConnectionStringBuilder(primary.ConnectionString))).ConnectionString,
             PrimarySource(provider, primary),
             new NodeOptions(provider.WithConnection(null).WithConnectionString(null)),

@@ -9,6 +9,12 @@ internal sealed record ReplicaOptions
     /// <summary>A fallback budget without a limit.</summary>
     public const int UnlimitedFallback = int.MaxValue;
 
+    /// <summary>Settings of a context that does without replicas, and uses its cluster to know the database by.</summary>
+    public static readonly ReplicaOptions PrimaryAlone = new() { IsPrimaryAlone = true, TrackedReads = TrackedReads.Primary };
+
+    /// <summary>Gets whether there are no replicas, and every command runs on the context's own connection.</summary>
+    public bool IsPrimaryAlone { get; private init; }
+
     /// <summary>Gets the replicas; empty when the hosts of the context's own connection string are the nodes.</summary>
     public ImmutableArray<ReplicaDefinition> Replicas { get; init; } = [];
 
@@ -68,6 +74,7 @@ internal sealed record ReplicaOptions
             && RampUp == other.RampUp
             && Contract == other.Contract
             && CatchUpWait == other.CatchUpWait
+            && IsPrimaryAlone == other.IsPrimaryAlone
             && Replicas.AsSpan().SequenceEqual(other.Replicas.AsSpan()));
 
     /// <inheritdoc />

@@ -1,23 +1,35 @@
 using System.Linq.Expressions;
+using EfScaling.Caching;
 using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing;
 
-/// <summary>Takes the plan of a query out of its tags and gives it to the command that the SQL becomes.</summary>
-internal sealed class PlannedSqlGeneratorFactory(IQuerySqlGeneratorFactory inner, QuerySqlGeneratorDependencies dependencies) : IQuerySqlGeneratorFactory
+/// <summary>Takes the plan of a query out of its tags and gives it to the command that the SQL becomes, with what the final tree tells the cache.</summary>
+internal sealed class PlannedSqlGeneratorFactory(IQuerySqlGeneratorFactory inner, QuerySqlGeneratorDependencies dependencies, bool isCached) : IQuerySqlGeneratorFactory
 {
     /// <inheritdoc />
-    public QuerySqlGenerator Create() => new Generator(dependencies, inner.Create());
+    public QuerySqlGenerator Create() => new Generator(dependencies, inner.Create(), isCached);
 
-    private sealed class Generator(QuerySqlGeneratorDependencies dependencies, QuerySqlGenerator inner) : QuerySqlGenerator(dependencies)
+    private sealed class Generator(QuerySqlGeneratorDependencies dependencies, QuerySqlGenerator inner, bool isCached) : QuerySqlGenerator(dependencies)
     {
         public override IRelationalCommand GetCommand(Expression queryExpression)
         {
             var command = inner.GetCommand(queryExpression);
-            return command is RoutedCommand routed && queryExpression is SelectExpression select && QueryPlan.FindTag(select.Tags) is { } tag
-                ? routed.With(QueryPlan.FromTag(tag), CommentOf(tag))
+            if (command is not RoutedCommand routed)
+            {
+                return command;
+            }
+
+            var facts = isCached ? QueryFactsReader.Read(queryExpression) : null;
+            if (facts?.Write is { } write)
+            {
+                return routed.With(write);
+            }
+
+            return queryExpression is SelectExpression select && QueryPlan.FindTag(select.Tags) is { } tag
+                ? routed.With(QueryPlan.FromTag(tag), CommentOf(tag), facts)
                 : command;
         }
 

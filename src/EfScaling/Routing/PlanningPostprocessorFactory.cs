@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using EfScaling.Caching;
 using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Query;
@@ -24,13 +25,14 @@ internal sealed class PlanningPostprocessorFactory(
         public override Expression Process(Expression expression)
         {
             var hints = QueryHints.TakeFrom(QueryCompilationContext.Tags);
+            var cacheHints = CacheHints.TakeFrom(QueryCompilationContext.Tags);
             var translated = inner.Process(expression);
             if (translated is ShapedQueryExpression shaped)
             {
                 var isTracking = QueryCompilationContext.QueryTrackingBehavior == QueryTrackingBehavior.TrackAll;
                 var (query, hasRawEntities) = RawSqlTokens.Replace(shaped);
                 var obstacle = new QueryClassifier(QueryCompilationContext.Model).Classify(query, isTracking, trackedReads, hasRawEntities, hints.Target == ReadTarget.Replica);
-                QueryCompilationContext.AddTag(new QueryPlan(obstacle, hints).ToTag());
+                QueryCompilationContext.AddTag(new QueryPlan(obstacle, hints, CacheableAnnotation.Apply(cacheHints, query.QueryExpression)).ToTag());
                 return query;
             }
 

@@ -39,6 +39,7 @@ internal sealed class PositionedTransaction(
         try
         {
             WalPosition? position = null;
+            _router.Writes?.Confirm();
             if (!Logger.TransactionCommitting(Connection, _transaction, TransactionId, startTime).IsSuppressed)
             {
                 if (OwnConnection is { } own)
@@ -52,10 +53,13 @@ internal sealed class PositionedTransaction(
             }
 
             Session.Committed(position);
+            _router.Writes?.Publish();
             Logger.TransactionCommitted(Connection, _transaction, TransactionId, startTime, Clock.GetElapsedTime(start));
         }
         catch (Exception exception)
         {
+            // It may be committed all the same.
+            _router.Writes?.Publish();
             Logger.TransactionError(Connection, _transaction, TransactionId, CommitAction, exception, startTime, Clock.GetElapsedTime(start));
             throw;
         }
@@ -71,6 +75,11 @@ internal sealed class PositionedTransaction(
         {
             var interception = await Logger.TransactionCommittingAsync(Connection, _transaction, TransactionId, startTime, cancellationToken).ConfigureAwait(false);
             WalPosition? position = null;
+            if (_router.Writes is { } announced)
+            {
+                await announced.ConfirmAsync().ConfigureAwait(false);
+            }
+
             if (!interception.IsSuppressed)
             {
                 if (OwnConnection is { } own)
@@ -84,10 +93,20 @@ internal sealed class PositionedTransaction(
             }
 
             Session.Committed(position);
+            if (_router.Writes is { } writes)
+            {
+                await writes.PublishAsync().ConfigureAwait(false);
+            }
+
             await Logger.TransactionCommittedAsync(Connection, _transaction, TransactionId, startTime, Clock.GetElapsedTime(start), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
+            if (_router.Writes is { } writes)
+            {
+                await writes.PublishAsync().ConfigureAwait(false);
+            }
+
             await Logger.TransactionErrorAsync(
                 Connection, _transaction, TransactionId, CommitAction, exception, startTime, Clock.GetElapsedTime(start), cancellationToken).ConfigureAwait(false);
             throw;
@@ -99,6 +118,7 @@ internal sealed class PositionedTransaction(
     /// <inheritdoc />
     protected override void ClearTransaction()
     {
+        EndWrites();
         Session.BeginClear();
         try
         {
@@ -113,6 +133,7 @@ internal sealed class PositionedTransaction(
     /// <inheritdoc />
     protected override async Task ClearTransactionAsync(CancellationToken cancellationToken = default)
     {
+        EndWrites();
         Session.BeginClear();
         try
         {
@@ -121,6 +142,19 @@ internal sealed class PositionedTransaction(
         finally
         {
             Session.EndClear();
+        }
+    }
+
+    // What was committed is published by now. Of a transaction of the application's, which it ends itself, nobody knows what became.
+    private void EndWrites()
+    {
+        if (transactionOwned)
+        {
+            _router.Writes?.Discard();
+        }
+        else
+        {
+            _router.Writes?.Publish();
         }
     }
 

@@ -29,6 +29,24 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
     /// <summary>Returns the tag of <c>WithContract</c>.</summary>
     public static string ContractTag(ReadContract contract) => contract == ReadContract.Primary ? PrimaryTag : ContractPrefix + contract;
 
+    /// <summary>Returns a time with two significant digits, not above the given one.</summary>
+    /// <remarks>A tag is part of the query that EF caches: this keeps the number of variants small whatever the application computes.</remarks>
+    public static TimeSpan RoundDown(TimeSpan limit)
+    {
+        if (limit == TimeSpan.MaxValue)
+        {
+            return limit;
+        }
+
+        var unit = 1L;
+        while (limit.Ticks / unit >= 100)
+        {
+            unit *= 10;
+        }
+
+        return TimeSpan.FromTicks(limit.Ticks / unit * unit);
+    }
+
     /// <summary>
     /// Takes the hints out of a query's tags. The stricter wins: the primary over a replica, the shorter limit over the longer, the session over what does
     /// without.
@@ -47,24 +65,6 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
         }
 
         return hints;
-    }
-
-    // A tag is part of the query that EF caches. Two significant digits keep the number of variants small whatever the application computes, and rounding
-    // down keeps the promise.
-    private static TimeSpan RoundDown(TimeSpan limit)
-    {
-        if (limit == TimeSpan.MaxValue)
-        {
-            return limit;
-        }
-
-        var unit = 1L;
-        while (limit.Ticks / unit >= 100)
-        {
-            unit *= 10;
-        }
-
-        return TimeSpan.FromTicks(limit.Ticks / unit * unit);
     }
 
     private QueryHints? With(string tag) => tag switch

@@ -1,4 +1,5 @@
 using System.Globalization;
+using EfScaling.Caching;
 using EfScaling.Consistency;
 
 namespace EfScaling.Routing;
@@ -6,7 +7,8 @@ namespace EfScaling.Routing;
 /// <summary>What translation found out about a query: whether it may leave the primary, and what it asks for.</summary>
 /// <param name="Obstacle">Why the query must stay on the primary; <see langword="null"/> if it may leave.</param>
 /// <param name="Hints">What the query asks for.</param>
-internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints)
+/// <param name="CacheHints">What it says about caching, or its entities do.</param>
+internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints, CacheHints CacheHints)
 {
     // Not to be guessed: a tag that an application makes from its users' input must not be taken for a plan.
     private static readonly string _tagPrefix = $"EfScaling.Plan {Guid.NewGuid():N} ";
@@ -16,7 +18,7 @@ internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints)
     /// hand it to the command: annotations of a SelectExpression cannot be set (EF throws), and its instance is replaced.
     /// </summary>
     public string ToTag() =>
-        string.Create(CultureInfo.InvariantCulture, $"{_tagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1} {(int?)Hints.Contract ?? -1}");
+        string.Create(CultureInfo.InvariantCulture, $"{_tagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1} {(int?)Hints.Contract ?? -1} {CacheHints.ToText()}");
 
     /// <summary>Returns the tag that carries the plan, or <see langword="null"/>.</summary>
     public static string? FindTag(ISet<string> tags) => tags.FirstOrDefault(t => t.StartsWith(_tagPrefix, StringComparison.Ordinal));
@@ -33,7 +35,8 @@ internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints)
             new QueryHints(
                 (ReadTarget)int.Parse(fields[1], CultureInfo.InvariantCulture),
                 staleness < 0 ? null : TimeSpan.FromTicks(staleness),
-                contract < 0 ? null : (ReadContract)contract));
+                contract < 0 ? null : (ReadContract)contract),
+            CacheHints.FromText(fields[4]));
     }
 
     /// <summary>Gets whether the query certainly neither writes nor calls what may write.</summary>

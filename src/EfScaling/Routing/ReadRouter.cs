@@ -5,6 +5,7 @@ using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Transactions;
+using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
@@ -26,6 +27,8 @@ internal sealed class ReadRouter(
     ReplicaOptions options,
     ClusterRegistry registry,
     RelationalConnectionDependencies dependencies,
+    QueryCacheOptions? cacheOptions,
+    QueryCacheRegistry caches,
     IServiceProvider services) : IResettableService, IDisposable, IAsyncDisposable
 {
     private Cluster? _cluster;
@@ -37,6 +40,9 @@ internal sealed class ReadRouter(
     private RoutingScope? _scope;
     private ReplicaSnapshot? _snapshot;
     private bool _hasReportedToken;
+    private ContextCache? _cache;
+    private ContextWrites? _writes;
+    private CacheDecision? _uncached;
 
     /// <summary>Gets where the context's newest command ran; <see langword="null"/> before the first.</summary>
     public RoutingDecision? LastDecision { get; private set; }
@@ -49,6 +55,12 @@ internal sealed class ReadRouter(
 
     /// <summary>Gets what the context has written and seen.</summary>
     public ContextSession Session => _session ??= new ContextSession(Cluster);
+
+    /// <summary>Gets the context's part of the query cache; <see langword="null"/> without one.</summary>
+    public ContextCache? Cache => cacheOptions is null ? null : _cache ??= new ContextCache(this, cacheOptions, FindCache());
+
+    /// <summary>Gets what tells the query cache of the context's writes; <see langword="null"/> without one.</summary>
+    public ContextWrites? Writes => cacheOptions is null ? null : _writes ??= new ContextWrites(FindCache(), Cluster.Logger);
 
     /// <summary>Gets the read on its way.</summary>
     public RoutedRead Read => _read ??= new RoutedRead(this, options);
@@ -81,9 +93,112 @@ internal sealed class ReadRouter(
         StayOnPrimary(InTransaction(command.Connection) ? RoutingReason.InTransaction : RoutingReason.NotAQuery, command.Connection, onlyReads: false);
     }
 
+    /// <summary>Notes what a command that is no query is about to write.</summary>
+    /// <returns>What tells the cache of it; <see langword="null"/> if there is nothing to tell.</returns>
+    public ContextWrites? BeginWrite(RoutedCommand command, in RelationalCommandParameterObject parameters)
+    {
+        if (Writes is not { } writes || parameters.CommandSource == CommandSource.Unknown)
+        {
+            return null;
+        }
+
+        if (command.Written is { Table: { } table } written)
+        {
+            writes.Note(table, written.Kind);
+        }
+        else if (command.Written is not null)
+        {
+            writes.NoteUnknown(changesSchema: false);
+        }
+        else if (parameters.CommandSource != CommandSource.Migrations)
+        {
+            writes.NoteSql(changesSchema: SqlWords.MayChangeSchema(command.CommandText));
+        }
+        else if (SqlWords.MayChangeSchema(command.CommandText))
+        {
+            writes.NoteUnknown(changesSchema: true);
+        }
+        else
+        {
+            // EF asks whether the server is there.
+            return null;
+        }
+
+        return writes;
+    }
+
+    /// <summary>Returns what keeps a query from the cache, as the context stands.</summary>
+    public CacheOutcome? CacheObstacleOf(QueryPlan plan, in RelationalCommandParameterObject command)
+    {
+        if (ContractOf(plan.Hints) == ReadContract.Primary
+            || plan.Hints.Target == ReadTarget.Primary
+            || plan.Obstacle == RoutingReason.PrimaryOnlyTable
+            || MaxStalenessOf(plan.Hints) == TimeSpan.Zero)
+        {
+            return CacheOutcome.PrimaryRequested;
+        }
+
+        if (_snapshot is not null)
+        {
+            return CacheOutcome.Snapshot;
+        }
+
+        if (InTransaction(command.Connection))
+        {
+            return CacheOutcome.InTransaction;
+        }
+
+        if (IsElsewhere(command.Connection))
+        {
+            return CacheOutcome.ConnectionChanged;
+        }
+
+        return Session.IsConnectionOpen ? CacheOutcome.ConnectionOpen
+            : ContractOf(plan.Hints) == ReadContract.Session && Session.Demand().NeedsPrimary ? CacheOutcome.PrimaryRequested
+            : null;
+    }
+
+    /// <summary>Notes that the query to come was not answered by the cache.</summary>
+    public void NoteUncached(CacheDecision decision)
+    {
+        QueryCacheMeter.CountLookup(decision.Outcome.ToString());
+        _uncached = decision;
+    }
+
+    /// <summary>Notes that a query was answered by the cache.</summary>
+    /// <param name="outcome">How.</param>
+    /// <param name="name">Of what answered.</param>
+    /// <param name="shownBy">A moment by which everything that was shown is committed: the session must not go back behind it.</param>
+    public void NoteCached(CacheOutcome outcome, string name, Moment shownBy)
+    {
+        Session.Own.Read(server: 0, shownBy);
+        Session.Ambient?.Read(server: 0, shownBy);
+        Cluster.Touch(Moment.Now(Cluster.Clock));
+        LastDecision = new RoutingDecision(name, NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, Attempts: 0) { Cache = new CacheDecision(outcome) };
+    }
+
+    /// <summary>Returns whether what a reader gives may be kept: it comes from a node that is proven to show all published writes.</summary>
+    public bool MayFill(RelationalDataReader reader)
+    {
+        if (reader.RelationalConnection is NodeConnection)
+        {
+            return Read.IsFillable;
+        }
+
+        // A server that has become a standby since the context was configured says so itself (PostgreSQL 14 and later).
+        return reader.DbCommand.Connection is not NpgsqlConnection { PostgresParameters: var reported }
+            || !reported.TryGetValue("in_hot_standby", out var isStandby)
+            || isStandby != "on";
+    }
+
     /// <summary>Decides whether a reader command may leave the context's own connection.</summary>
+    /// <param name="plan">What translation found out about the query.</param>
+    /// <param name="command">How it is run.</param>
+    /// <param name="fillSince">
+    /// Up to when a node must show everything if its rows are to be kept; <see cref="Moment.Never"/> if they are not. A node that shows less may still serve.
+    /// </param>
     /// <returns>The read on its way; <see langword="null"/> if it runs there, which is noted already.</returns>
-    public RoutedRead? TryBegin(QueryPlan? plan, in RelationalCommandParameterObject command)
+    public RoutedRead? TryBegin(QueryPlan? plan, in RelationalCommandParameterObject command, Moment fillSince)
     {
         var obstacle = ObstacleOf(plan, command);
         if (_snapshot is not null && obstacle != RoutingReason.PrimaryRequested)
@@ -121,6 +236,10 @@ internal sealed class ReadRouter(
         else if (_connections?.InUse is { } inUse)
         {
             read.Join(inUse);
+        }
+        else
+        {
+            read.Fill(fillSince);
         }
 
         return read;
@@ -230,7 +349,13 @@ internal sealed class ReadRouter(
     }
 
     /// <summary>Says in words where a query would run now, and for each node why it would or would not serve it.</summary>
-    public string Explain(QueryPlan? plan, in RelationalCommandParameterObject command)
+    public string Explain(QueryPlan? plan, CachedQuery? query, in RelationalCommandParameterObject command)
+    {
+        var routing = Explain(plan, command);
+        return Cache?.Explain(query, plan, command) is { } caching ? $"{caching}\n{routing}" : routing;
+    }
+
+    private string Explain(QueryPlan? plan, in RelationalCommandParameterObject command)
     {
         var obstacle = ObstacleOf(plan, command);
         var cluster = Cluster;
@@ -298,6 +423,18 @@ internal sealed class ReadRouter(
         }
     }
 
+    private QueryCache FindCache()
+    {
+        var cluster = Cluster;
+        return caches.Get(
+            cacheOptions!,
+            cluster,
+            () => cluster.Nodes[0].DataSource,
+            cluster.Scope,
+            contextOptions.FindExtension<CoreOptionsExtension>()?.ApplicationServiceProvider,
+            cluster.Logger);
+    }
+
     [MemberNotNull(nameof(_cluster))]
     private Cluster Attach()
     {
@@ -349,6 +486,11 @@ internal sealed class ReadRouter(
 
     private RoutingReason? ObstacleOf(QueryPlan? plan, in RelationalCommandParameterObject command)
     {
+        if (options.IsPrimaryAlone)
+        {
+            return RoutingReason.NoReplicas;
+        }
+
         var inTransaction = InTransaction(command.Connection);
         if (plan is null)
         {
@@ -443,7 +585,8 @@ internal sealed class ReadRouter(
 
     private void Note(in RoutingDecision decision)
     {
-        LastDecision = decision;
+        LastDecision = decision with { Cache = _uncached };
+        _uncached = null;
         if (ReplicationMeter.CountsCommands)
         {
             ReplicationMeter.CountCommand(decision.Node, decision.Role.ToString(), decision.Reason.ToString());
@@ -458,7 +601,9 @@ internal sealed class ReadRouter(
     private void Forget()
     {
         _snapshot = null;
+        _uncached = null;
         _hasReportedToken = false;
+        _writes?.Reset();
         _read?.Forget();
         _session?.Forget();
         _scope = null;

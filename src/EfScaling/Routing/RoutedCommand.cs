@@ -1,4 +1,6 @@
 using System.Data.Common;
+using EfScaling.Caching;
+using EfScaling.Consistency;
 using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -25,29 +27,65 @@ internal sealed class RoutedCommand(
     /// <summary>Gets what translation found out about the query; <see langword="null"/> for commands that are no translated query.</summary>
     public QueryPlan? Plan { get; private set; }
 
+    /// <summary>Gets what the cache knows of the query; <see langword="null"/> for commands that are no translated query, and without a cache.</summary>
+    public CachedQuery? Query { get; private set; }
+
+    /// <summary>Gets what <c>ExecuteUpdate</c> or <c>ExecuteDelete</c> writes; <see langword="null"/> for other commands.</summary>
+    public WriteFacts? Written { get; private set; }
+
     /// <summary>Returns the command with its plan, and without the comment line that carried it.</summary>
-    public RoutedCommand With(QueryPlan plan, string comment) =>
-        new(Dependencies, WithoutComment(CommandText, comment), WithoutComment(LogCommandText, comment), Parameters) { Plan = plan };
+    public RoutedCommand With(QueryPlan plan, string comment, QueryFacts? facts)
+    {
+        var text = WithoutComment(CommandText, comment);
+        return new RoutedCommand(Dependencies, text, WithoutComment(LogCommandText, comment), Parameters)
+        {
+            Plan = plan,
+            Query = facts is null ? null : new CachedQuery(plan.CacheHints, facts, text),
+        };
+    }
+
+    /// <summary>Returns the command with what it writes.</summary>
+    public RoutedCommand With(WriteFacts written) => new(Dependencies, CommandText, LogCommandText, Parameters) { Written = written };
 
     /// <inheritdoc />
     public override void PopulateFrom(IRelationalCommandTemplate commandTemplate)
     {
         base.PopulateFrom(commandTemplate);
-        Plan = (commandTemplate as RoutedCommand)?.Plan;
+        var template = commandTemplate as RoutedCommand;
+        (Plan, Query, Written) = (template?.Plan, template?.Query, template?.Written);
     }
 
     /// <inheritdoc />
     public override int ExecuteNonQuery(RelationalCommandParameterObject parameterObject)
     {
-        RouterOf(parameterObject).OnOtherCommand(parameterObject);
-        return base.ExecuteNonQuery(parameterObject);
+        var router = RouterOf(parameterObject);
+        router.OnOtherCommand(parameterObject);
+        if (router.BeginWrite(this, parameterObject) is not { } writes)
+        {
+            return base.ExecuteNonQuery(parameterObject);
+        }
+
+        writes.Prepare();
+        writes.Announce();
+        writes.Confirm();
+        try
+        {
+            return base.ExecuteNonQuery(parameterObject);
+        }
+        finally
+        {
+            writes.EndStatement(parameterObject.Connection);
+        }
     }
 
     /// <inheritdoc />
     public override Task<int> ExecuteNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
-        RouterOf(parameterObject).OnOtherCommand(parameterObject);
-        return base.ExecuteNonQueryAsync(parameterObject, cancellationToken);
+        var router = RouterOf(parameterObject);
+        router.OnOtherCommand(parameterObject);
+        return router.BeginWrite(this, parameterObject) is { } writes
+            ? WriteAsync(writes, parameterObject, cancellationToken)
+            : base.ExecuteNonQueryAsync(parameterObject, cancellationToken);
     }
 
     /// <inheritdoc />
@@ -68,7 +106,104 @@ internal sealed class RoutedCommand(
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
         var router = RouterOf(parameterObject);
-        if (router.TryBegin(Plan, parameterObject) is not { } read)
+        return router.Cache is { } cache && cache.TryBegin(Query, Plan, Parameters, parameterObject) is { } request
+            ? ReadThrough(router, cache, request, parameterObject)
+            : Read(router, parameterObject, Moment.Never);
+    }
+
+    private RelationalDataReader ReadThrough(ReadRouter router, ContextCache cache, CacheRequest request, in RelationalCommandParameterObject parameterObject)
+    {
+        if (cache.FindLocal(request) is { } local)
+        {
+            return new CachedDataReader(local);
+        }
+
+        var mark = cache.Shared.Versions.Mark;
+        var verdict = cache.Judge(request, cache.Shared.Store.Read(request.State.KeyOfResult(request.Key), request.Versions), mark);
+        if (verdict.Rows is { } rows)
+        {
+            return new CachedDataReader(rows);
+        }
+
+        if (!verdict.IsFillable)
+        {
+            return Read(router, parameterObject, Moment.Never);
+        }
+
+        var flight = cache.Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
+        if (!isOwn && flight.Wait(Flights.Patience) is { } joined)
+        {
+            return new CachedDataReader(cache.Joined(joined));
+        }
+
+        var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null);
+        try
+        {
+            return Record(router, fill, Read(router, parameterObject, verdict.Since));
+        }
+        catch
+        {
+            fill.Drop(CacheOutcome.NotReadToEnd);
+            throw;
+        }
+    }
+
+    private async Task<RelationalDataReader> ReadThroughAsync(
+        ReadRouter router, ContextCache cache, CacheRequest request, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        var mark = cache.Shared.Versions.Mark;
+        var reading = await cache.Shared.Store.ReadAsync(request.State.KeyOfResult(request.Key), request.Versions, cancellationToken).ConfigureAwait(false);
+        var verdict = cache.Judge(request, reading, mark);
+        if (verdict.Rows is { } rows)
+        {
+            return new CachedDataReader(rows);
+        }
+
+        if (!verdict.IsFillable)
+        {
+            return await ReadAsync(router, parameterObject, Moment.Never, cancellationToken).ConfigureAwait(false);
+        }
+
+        var flight = cache.Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
+        if (!isOwn && await flight.WaitAsync(Flights.Patience, cache.Shared.Clock, cancellationToken).ConfigureAwait(false) is { } joined)
+        {
+            return new CachedDataReader(cache.Joined(joined));
+        }
+
+        var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null);
+        try
+        {
+            return Record(router, fill, await ReadAsync(router, parameterObject, verdict.Since, cancellationToken).ConfigureAwait(false));
+        }
+        catch
+        {
+            fill.Drop(CacheOutcome.NotReadToEnd);
+            throw;
+        }
+    }
+
+    private RelationalDataReader Record(ReadRouter router, CacheFill fill, RelationalDataReader reader)
+    {
+        // What an interceptor of the application made of the SQL is not what the key stands for.
+        if (!reader.DbCommand.CommandText.EndsWith(CommandText, StringComparison.Ordinal))
+        {
+            fill.Drop(CacheOutcome.NotCacheable);
+        }
+        else if (!router.MayFill(reader))
+        {
+            fill.Drop(CacheOutcome.NodeBehind);
+        }
+        else
+        {
+            ((RoutedDataReader)reader).Record(fill);
+        }
+
+        return reader;
+    }
+
+    private RelationalDataReader Read(ReadRouter router, in RelationalCommandParameterObject parameterObject, Moment fillSince)
+    {
+        if (router.TryBegin(Plan, parameterObject, fillSince) is not { } read)
         {
             return base.ExecuteReader(parameterObject);
         }
@@ -112,9 +247,35 @@ internal sealed class RoutedCommand(
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
         var router = RouterOf(parameterObject);
-        return router.TryBegin(Plan, parameterObject) is { } read
+        if (router.Cache is not { } cache || cache.TryBegin(Query, Plan, Parameters, parameterObject) is not { } request)
+        {
+            return ReadAsync(router, parameterObject, Moment.Never, cancellationToken);
+        }
+
+        return cache.FindLocal(request) is { } local && !cancellationToken.IsCancellationRequested
+            ? Task.FromResult<RelationalDataReader>(new CachedDataReader(local))
+            : ReadThroughAsync(router, cache, request, parameterObject, cancellationToken);
+    }
+
+    private Task<RelationalDataReader> ReadAsync(
+        ReadRouter router, in RelationalCommandParameterObject parameterObject, Moment fillSince, CancellationToken cancellationToken) =>
+        router.TryBegin(Plan, parameterObject, fillSince) is { } read
             ? ReadAwayAsync(router, read, parameterObject, cancellationToken)
             : base.ExecuteReaderAsync(parameterObject, cancellationToken);
+
+    private async Task<int> WriteAsync(ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        await writes.PrepareAsync().ConfigureAwait(false);
+        writes.Announce();
+        await writes.ConfirmAsync().ConfigureAwait(false);
+        try
+        {
+            return await base.ExecuteNonQueryAsync(parameterObject, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            await writes.EndStatementAsync(parameterObject.Connection).ConfigureAwait(false);
+        }
     }
 
     /// <inheritdoc />
@@ -123,7 +284,7 @@ internal sealed class RoutedCommand(
         var command = base.CreateDbCommand(parameterObject, commandId, commandMethod);
         if (RoutingExplanation.Current is { } explanation)
         {
-            explanation.Text = RouterOf(parameterObject).Explain(Plan, parameterObject);
+            explanation.Text = RouterOf(parameterObject).Explain(Plan, Query, parameterObject);
             return command;
         }
 

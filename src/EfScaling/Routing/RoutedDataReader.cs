@@ -1,11 +1,14 @@
 using System.Data.Common;
+using EfScaling.Caching;
 using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing;
 
-/// <summary>Tells the session when a read on the primary answers; names the node when one breaks after its first row, and tells the cluster.</summary>
+/// <summary>
+/// Tells the session when a read on the primary answers, and the cache what it read; names the node when one breaks after its first row, and tells the cluster.
+/// </summary>
 /// <param name="session">Returns the session of the context that runs the command: commands and their readers serve one context after another.</param>
 /// <remarks>The exception keeps its type, which applications catch; the node's name is in its <see cref="Exception.Data"/> and in the log.</remarks>
 internal sealed class RoutedDataReader(Func<ContextSession> session) : RelationalDataReader
@@ -13,10 +16,16 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
     /// <summary>The key under which a broken read's exception carries the node's name.</summary>
     public const string NodeKey = "EfScaling.Node";
 
+    private CacheFill? _fill;
+
+    /// <summary>Records the rows from here on.</summary>
+    public void Record(CacheFill fill) => _fill = fill;
+
     /// <inheritdoc />
     public override void Initialize(
         IRelationalConnection relationalConnection, DbCommand command, DbDataReader reader, Guid commandId, IRelationalCommandDiagnosticsLogger? logger)
     {
+        _fill = null;
         base.Initialize(relationalConnection, command, reader, commandId, logger);
         if (relationalConnection is not NodeConnection)
         {
@@ -29,7 +38,9 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
     {
         try
         {
-            return base.Read();
+            var hasRow = base.Read();
+            Record(hasRow);
+            return hasRow;
         }
         catch (Exception exception) when (Note(exception))
         {
@@ -41,14 +52,64 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
     public override Task<bool> ReadAsync(CancellationToken cancellationToken = default)
     {
         var reading = base.ReadAsync(cancellationToken);
-        return reading.IsCompletedSuccessfully ? reading : ReadSlowlyAsync(reading);
+        return reading.IsCompletedSuccessfully && _fill is null ? reading : ReadSlowlyAsync(reading);
+    }
+
+    /// <inheritdoc />
+    public override void Dispose()
+    {
+        if (_fill is { } fill)
+        {
+            _fill = null;
+            try
+            {
+                while (fill.WantsMore)
+                {
+                    Record(fill, DbDataReader.Read());
+                }
+            }
+            catch (Exception exception) when (exception is DbException or InvalidOperationException or OperationCanceledException)
+            {
+                // The application has what it wanted; that there is more to it than can be read is no business of its own.
+            }
+
+            fill.Drop(CacheOutcome.NotReadToEnd);
+        }
+
+        base.Dispose();
+    }
+
+    /// <inheritdoc />
+    public override async ValueTask DisposeAsync()
+    {
+        if (_fill is { } fill)
+        {
+            _fill = null;
+            try
+            {
+                while (fill.WantsMore)
+                {
+                    Record(fill, await DbDataReader.ReadAsync().ConfigureAwait(false));
+                }
+            }
+            catch (Exception exception) when (exception is DbException or InvalidOperationException or OperationCanceledException)
+            {
+                // As above.
+            }
+
+            fill.Drop(CacheOutcome.NotReadToEnd);
+        }
+
+        await base.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task<bool> ReadSlowlyAsync(Task<bool> reading)
     {
         try
         {
-            return await reading.ConfigureAwait(false);
+            var hasRow = await reading.ConfigureAwait(false);
+            Record(hasRow);
+            return hasRow;
         }
         catch (Exception exception) when (Note(exception))
         {
@@ -56,8 +117,29 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
         }
     }
 
+    private void Record(bool hasRow)
+    {
+        if (_fill is { } fill)
+        {
+            Record(fill, hasRow);
+        }
+    }
+
+    private void Record(CacheFill fill, bool hasRow)
+    {
+        if (hasRow)
+        {
+            fill.Add(DbDataReader);
+        }
+        else
+        {
+            fill.Complete();
+        }
+    }
+
     private bool Note(Exception exception)
     {
+        _fill?.Drop(CacheOutcome.NotReadToEnd);
         if (RelationalConnection is not NodeConnection connection || exception is OperationCanceledException)
         {
             return false;

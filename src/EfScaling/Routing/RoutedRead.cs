@@ -33,6 +33,11 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     private int _rounds;
     private bool _hasAsked;
     private bool _lacksReplica;
+    private Moment _ownFloor;
+    private bool _wantsFill;
+
+    /// <summary>Gets whether the node of the present attempt is proven to show what a cached result must.</summary>
+    public bool IsFillable => _wantsFill && !IsPart;
 
     /// <summary>Gets the connection of the present attempt; <see langword="null"/> for the context's own.</summary>
     public NodeConnection? Connection { get; private set; }
@@ -74,6 +79,19 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     {
         Forget();
         (_request, _commandTimeout, _onlyReads, _isSessionRead, _hasWritten, _startedAt) = (request, commandTimeout, onlyReads, isSessionRead, hasWritten, now);
+    }
+
+    /// <summary>Prefers nodes whose rows may be kept. The primary is one while its budget allows; otherwise the rows are read where they may not be kept.</summary>
+    /// <param name="since">Up to when they must show everything; <see cref="Moment.Never"/> if nothing is to be kept.</param>
+    public void Fill(Moment since)
+    {
+        if (since == Moment.Never)
+        {
+            return;
+        }
+
+        (_ownFloor, _wantsFill) = (_request.Floor, true);
+        _request = _request with { Floor = Moment.Later(_request.Floor, since) };
     }
 
     /// <summary>Makes the read part of one that is under way, unless the context has written since or the node may not serve it any more.</summary>
@@ -249,7 +267,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     {
         (Connection, IsPart, Guard, Pause, SecondsLeft) = (null, false, WalPosition.None, TimeSpan.Zero, null);
         (_diverted, _hasItsTurn, _attempts, _lastFailure, _behind, _rounds) = (null, false, 0, null, 0, 0);
-        (_hasAsked, _isInSnapshot, _lacksReplica) = (false, false, false);
+        (_hasAsked, _isInSnapshot, _lacksReplica, _wantsFill) = (false, false, false, false);
     }
 
     private static RoutingReason ReasonOf(Freshness nearest) => nearest switch
@@ -270,7 +288,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
             return ReadStep.LearnPosition;
         }
 
-        if (_behind == 0 || Cluster.CatchUp.Pause(_behindSince, ++_rounds, now) is not { } pause)
+        if (_behind == 0 || _wantsFill || Cluster.CatchUp.Pause(_behindSince, ++_rounds, now) is not { } pause)
         {
             return null;
         }
@@ -310,6 +328,18 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     {
         var cluster = Cluster;
         var wait = TimeSpan.Zero;
+        if (_wantsFill && nearest == Freshness.BehindCaller)
+        {
+            if (cluster.Fallback.TryTake(now, TimeSpan.Zero, out _))
+            {
+                return ToPrimary(RoutingReason.CacheFill);
+            }
+
+            _wantsFill = false;
+            _request = _request with { Floor = _ownFloor, Tried = _request.Tried & ~_behind };
+            _behind = 0;
+            return Next();
+        }
 
         // Only what replicas should have served draws on the budget; a session's read of its own writes was the primary's before there were replicas.
         var isOwnRead = nearest == Freshness.NeverMeasured || (nearest == Freshness.BehindCaller && _hasWritten);

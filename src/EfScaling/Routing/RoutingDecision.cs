@@ -1,3 +1,4 @@
+using EfScaling.Caching;
 using EfScaling.Topology;
 
 namespace EfScaling.Routing;
@@ -10,9 +11,18 @@ namespace EfScaling.Routing;
 /// <param name="Attempts">How many nodes were asked; more than one when a node failed before its first row.</param>
 public readonly record struct RoutingDecision(string Node, NodeRole Role, RoutingReason Reason, TimeSpan StalenessBound, int Attempts)
 {
+    /// <summary>Gets what the query cache did; <see langword="null"/> if it had no part in the command.</summary>
+    public CacheDecision? Cache { get; init; }
+
     /// <summary>Writes the decision in one line, such as <c>replica 10.0.0.2:5432: FreshReplica, at most 0.120 s old</c>.</summary>
-    public override string ToString() =>
-        Role == NodeRole.Replica
-            ? FormattableString.Invariant($"replica {Node}: {Reason}, at most {StalenessBound.TotalSeconds:0.000} s old")
-            : $"primary {Node}: {Reason}";
+    public override string ToString()
+    {
+        var where = Role switch
+        {
+            NodeRole.Replica => FormattableString.Invariant($"replica {Node}: {Reason}, at most {StalenessBound.TotalSeconds:0.000} s old"),
+            NodeRole.Cache => $"cache {Node}: {Cache}",
+            _ => $"primary {Node}: {Reason}",
+        };
+        return Cache is { IsHit: false } uncached ? $"{where}; cache: {uncached}" : where;
+    }
 }

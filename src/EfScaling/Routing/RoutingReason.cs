@@ -71,4 +71,13 @@ public enum RoutingReason
 
     /// <summary>The command reads the context's own connection because its query was not classified, as with queries compiled ahead of time.</summary>
     NotClassified,
+
+    /// <summary>The query was answered by the query cache, without a database.</summary>
+    Cached,
+
+    /// <summary>The result is to be kept in the query cache, and no replica is proven to show all writes that were published before it was read.</summary>
+    CacheFill,
+
+    /// <summary>The context has no replicas.</summary>
+    NoReplicas,
 }

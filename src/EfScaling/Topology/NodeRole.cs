@@ -11,4 +11,7 @@ public enum NodeRole
 
     /// <summary>The server is in recovery: a hot standby that answers reads only.</summary>
     Replica,
+
+    /// <summary>No server: the query cache answered in place of one.</summary>
+    Cache,
 }

@@ -1,0 +1,148 @@
+using System.Threading.Channels;
+using EfScaling.Consistency;
+using EfScaling.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace EfScaling.Caching;
+
+/// <summary>Tells the store what committed writes have made old, until it has heard it.</summary>
+/// <remarks>
+/// A write that is committed never fails for want of the store. What could not be told at once is told again in the background; until then this process
+/// uses no result that it concerns. Thread-safe.
+/// </remarks>
+internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, TimeProvider clock, ILogger logger) : IAsyncDisposable
+{
+    // How often overdue writes of other processes are looked for, and failed publications are tried again.
+    private static readonly TimeSpan _period = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _retryPause = TimeSpan.FromMilliseconds(100);
+
+    private readonly Channel<Publication> _unpublished = Channel.CreateUnbounded<Publication>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly CancellationTokenSource _ending = new();
+    private readonly Lock _lock = new();
+    private string? _keyPrefix;
+    private bool _owesEverything;
+    private Task _retrying = Task.CompletedTask;
+    private Task _recovering = Task.CompletedTask;
+
+    /// <summary>Gets the versions of writes that are not yet published.</summary>
+    public WritesUnderWay UnderWay { get; } = new();
+
+    /// <summary>Learns where the database's keys are, publishes what was written before that was known, and begins to look for abandoned writes.</summary>
+    public async Task OpenAsync(string keyPrefix)
+    {
+        bool owes;
+        lock (_lock)
+        {
+            (_keyPrefix, owes, _owesEverything) = (keyPrefix, _owesEverything, false);
+            if (_recovering.IsCompleted)
+            {
+                _recovering = RecoverAsync();
+            }
+
+            if (_retrying.IsCompleted)
+            {
+                _retrying = RetryAsync();
+            }
+        }
+
+        if (owes)
+        {
+            string[] everything = [CacheState.DataKeyOf(keyPrefix), CacheState.SchemaKeyOf(keyPrefix)];
+            UnderWay.Add(everything);
+            await PublishAsync(everything, intent: null).ConfigureAwait(false);
+        }
+
+        await store.RecoverAsync(keyPrefix + "i", _ending.Token).ConfigureAwait(false);
+    }
+
+    /// <summary>Notes a committed write of which not even the keys are known: everything counts as old once they are.</summary>
+    public void Owe()
+    {
+        lock (_lock)
+        {
+            _owesEverything = true;
+        }
+    }
+
+    /// <summary>Publishes a committed write.</summary>
+    /// <param name="keys">The versions, which are among <see cref="UnderWay"/>.</param>
+    /// <param name="intent">What was announced; <see langword="null"/> if nothing was.</param>
+    public void Publish(IReadOnlyList<string> keys, CacheIntent? intent) => Settle(new Publication(keys, intent), store.Bump(keys, intent));
+
+    /// <inheritdoc cref="Publish" />
+    public async ValueTask PublishAsync(IReadOnlyList<string> keys, CacheIntent? intent) =>
+        Settle(new Publication(keys, intent), await store.BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false));
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync().ConfigureAwait(false);
+        _unpublished.Writer.TryComplete();
+        await Task.WhenAll(_retrying, _recovering).ConfigureAwait(false);
+        _ending.Dispose();
+    }
+
+    private void Settle(Publication publication, CacheAnswer answer)
+    {
+        foreach (var key in publication.Keys)
+        {
+            // Not left to the store's report, which comes a moment later or not at all.
+            versions.Forget(key);
+        }
+
+        if (answer.IsDone)
+        {
+            UnderWay.Remove(publication.Keys);
+            QueryCacheMeter.CountPublication();
+            return;
+        }
+
+        QueryCacheMeter.CountPublicationFailure();
+        logger.NotPublished(store.Name, publication.Keys.Count, answer.Failure!);
+        _unpublished.Writer.TryWrite(publication);
+    }
+
+    private async Task RetryAsync()
+    {
+        try
+        {
+            await foreach (var publication in _unpublished.Reader.ReadAllAsync(_ending.Token).ConfigureAwait(false))
+            {
+                while (!(await store.BumpAsync(publication.Keys, publication.Intent, _ending.Token).ConfigureAwait(false)).IsDone)
+                {
+                    await Task.Delay(_retryPause, clock, _ending.Token).ConfigureAwait(false);
+                }
+
+                Settle(publication, CacheAnswer.Done);
+                logger.PublishedLate(store.Name, publication.Keys.Count);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The cache ends; what was not published is announced, and others publish it.
+        }
+    }
+
+    private async Task RecoverAsync()
+    {
+        using var timer = new PeriodicTimer(_period, clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_ending.Token).ConfigureAwait(false))
+            {
+                var count = await store.RecoverAsync(_keyPrefix + "i", _ending.Token).ConfigureAwait(false);
+                if (count > 0)
+                {
+                    QueryCacheMeter.CountRecoveredWrites(count);
+                    logger.WritesRecovered(store.Name, count);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The cache ends.
+        }
+    }
+
+    private sealed record Publication(IReadOnlyList<string> Keys, CacheIntent? Intent);
+}

@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using EfScaling.Caching.Rows;
+
+namespace EfScaling.Caching;
+
+/// <summary>What the cache knows of a translated query; belongs to the query's command and is shared by all contexts that run it.</summary>
+/// <remarks>Thread-safe.</remarks>
+internal sealed class CachedQuery
+{
+    private readonly ImmutableArray<TableName> _tables;
+    private readonly ConcurrentDictionary<CacheStarter, Dependencies> _dependencies = new();
+
+    /// <param name="hints">What the query says.</param>
+    /// <param name="facts">What its SQL tree says.</param>
+    /// <param name="commandText">Its SQL.</param>
+    public CachedQuery(CacheHints hints, QueryFacts facts, string commandText)
+    {
+        Hints = hints;
+        Obstacle = facts.ObstacleOf(hints.DependsOn.Length > 0);
+        Schema = Obstacle is null ? RowSchema.TryCreate([.. facts.Columns], out var obstacle) : null;
+        if (Obstacle is null && Schema is null)
+        {
+            Obstacle = obstacle;
+        }
+
+        _tables = [.. facts.Tables, .. hints.DependsOn];
+        using var key = new KeyWriter(stackalloc byte[512]);
+        key.Write(commandText);
+        foreach (var value in hints.VaryBy)
+        {
+            key.Write(value);
+        }
+
+        if (Schema is not null)
+        {
+            key.Write(Schema.Fingerprint);
+        }
+
+        Text = key.Digest;
+    }
+
+    /// <summary>Gets what the query says.</summary>
+    public CacheHints Hints { get; }
+
+    /// <summary>Gets the digest of the SQL and of the types of its columns.</summary>
+    public UInt128 Text { get; }
+
+    /// <summary>Gets the types of the columns; <see langword="null"/> if one of them cannot be kept.</summary>
+    public RowSchema? Schema { get; }
+
+    /// <summary>Gets what keeps the result from being kept, whatever the database; <see langword="null"/> if nothing does.</summary>
+    public string? Obstacle { get; }
+
+    /// <summary>Returns what the result depends on.</summary>
+    /// <param name="cache">The cache, by which what was found is remembered.</param>
+    /// <param name="state">What it knows of the database.</param>
+    public Dependencies DependenciesIn(CacheStarter cache, CacheState state)
+    {
+        if (_dependencies.TryGetValue(cache, out var known) && ReferenceEquals(known.State, state))
+        {
+            return known;
+        }
+
+        var read = state.Catalog.ReadSet(_tables, out var obstacle);
+        string[] versions = obstacle is not null
+            ? []
+            : [state.DataKey, state.SchemaKey, .. read!.Select(state.KeyOf), .. Hints.Tags.Select(state.KeyOfTag)];
+        return _dependencies[cache] = new Dependencies(state, versions, obstacle);
+    }
+
+    /// <summary>What a result depends on.</summary>
+    /// <param name="State">What was known of the database.</param>
+    /// <param name="Versions">The keys of the versions.</param>
+    /// <param name="Obstacle">What keeps the result from being kept; <see langword="null"/> if nothing does.</param>
+    internal sealed record Dependencies(CacheState State, string[] Versions, string? Obstacle);
+}

@@ -1,0 +1,210 @@
+using System.Data.Common;
+using EfScaling.Caching.Rows;
+using EfScaling.Consistency;
+using EfScaling.Diagnostics;
+using EfScaling.Topology;
+using Microsoft.Extensions.Logging;
+
+namespace EfScaling.Caching;
+
+/// <summary>The results of queries over one database; all contexts with equal settings share one.</summary>
+/// <remarks>
+/// A result is used only while every version it was read under is what it was, and those versions are read before the query is. A write bumps the versions
+/// of its tables after its commit is acknowledged and before its caller learns of it. So whoever reads after a write was acknowledged finds another version,
+/// whichever node, process or order the result was read and stored in. Thread-safe.
+/// </remarks>
+internal sealed class QueryCache : IAsyncDisposable
+{
+    private readonly IPositionSource _source;
+    private readonly CacheStarter _starter;
+    private readonly ILogger _logger;
+
+    /// <param name="options">The settings.</param>
+    /// <param name="store">Where results and versions are kept; the cache disposes it.</param>
+    /// <param name="source">Tells which database it is, and the time.</param>
+    /// <param name="database">Leads to the database's catalog.</param>
+    /// <param name="scope">What of the connection's settings decides what a query returns.</param>
+    /// <param name="logger">Receives what happens to the cache.</param>
+    public QueryCache(QueryCacheOptions options, ICacheStore store, IPositionSource source, DbDataSource database, string scope, ILogger logger)
+    {
+        (Options, Store, Scope, _source, _logger) = (options, store, scope, source, logger);
+        Local = new LocalResults(options.LocalBytes, source.Clock);
+        Flights = new Flights(source.Clock);
+        Publisher = new CachePublisher(store, Versions, source.Clock, logger);
+        _starter = new CacheStarter(store, source, database, options.Prefix, Publisher, logger);
+        store.Subscribe(Versions.Forget);
+    }
+
+    /// <summary>Gets the settings.</summary>
+    public QueryCacheOptions Options { get; }
+
+    /// <summary>Gets where results and versions are kept.</summary>
+    public ICacheStore Store { get; }
+
+    /// <summary>Gets what of the connection's settings decides what a query returns.</summary>
+    public string Scope { get; }
+
+    /// <summary>Gets the monotonic clock.</summary>
+    public TimeProvider Clock => _source.Clock;
+
+    /// <summary>Gets the results that the process keeps.</summary>
+    public LocalResults Local { get; }
+
+    /// <summary>Gets the versions that the process knows.</summary>
+    public LocalVersions Versions { get; } = new();
+
+    /// <summary>Gets the loads under way.</summary>
+    public Flights Flights { get; }
+
+    /// <summary>Gets what tells the store of writes.</summary>
+    public CachePublisher Publisher { get; }
+
+    /// <summary>Gets what is known of the database; <see langword="null"/> until it is.</summary>
+    public CacheState? State => _starter.State;
+
+    /// <summary>Begins to learn what must be known of the database.</summary>
+    /// <param name="known">What has turned out to be out of date; <see langword="null"/> if nothing is known.</param>
+    /// <returns>Completes when the attempt has ended, whatever its outcome. Never fails.</returns>
+    public Task BeginStart(CacheState? known) => _starter.Begin(known);
+
+    /// <summary>Returns what a query's result depends on.</summary>
+    public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state);
+
+    /// <summary>Answers from the memory of this process, if every version is known and the result is of them.</summary>
+    public LocalResult? FindLocal(CacheRequest request, Moment now) =>
+        Store.IsReporting
+        && Local.Find(request.Key, now) is { } result
+        && Versions.TryStamp(request.Versions, TimelineOf(request), out var stamp)
+        && stamp == result.Stamp
+            ? result
+            : null;
+
+    /// <summary>Judges what the store answered.</summary>
+    /// <param name="request">The query.</param>
+    /// <param name="reading">The answer.</param>
+    /// <param name="mark">The mark of <see cref="Versions"/> from before the question.</param>
+    public CacheVerdict Judge(CacheRequest request, in CacheReading reading, long mark)
+    {
+        if (reading.Failure is { } failure)
+        {
+            return new CacheVerdict(CacheOutcome.StoreUnavailable, failure);
+        }
+
+        var now = Moment.Now(Clock);
+        var since = Versions.Learn(request.Versions, reading, mark, now);
+        if (!request.State.IsOf(reading))
+        {
+            _ = BeginStart(request.State);
+            return new CacheVerdict(CacheOutcome.Starting);
+        }
+
+        var stamp = CacheStamp.Of(reading, TimelineOf(request));
+        if (reading.Entry is not { } payload)
+        {
+            return new CacheVerdict(CacheOutcome.Absent) { Stamp = stamp, Since = since };
+        }
+
+        QueryCacheMeter.RecordEntry(payload.Length);
+        if (!RowFormat.TryReadHeader(payload, out var header))
+        {
+            return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since };
+        }
+
+        if (header.Stamp != stamp)
+        {
+            return new CacheVerdict(CacheOutcome.Stale) { Stamp = stamp, Since = since };
+        }
+
+        if (!RowFormat.TryDecode(payload, request.Schema, out header, out var rows))
+        {
+            return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since };
+        }
+
+        Local.Keep(request.Key, rows!, stamp, now, TimeLeft(header));
+        return new CacheVerdict(CacheOutcome.Hit) { Stamp = stamp, Since = since, Rows = rows, ShownBy = now };
+    }
+
+    /// <summary>Keeps a result that was read after the versions of its stamp.</summary>
+    /// <param name="request">The query.</param>
+    /// <param name="stamp">The versions.</param>
+    /// <param name="rows">The result.</param>
+    /// <remarks>Writing to the store goes on after the call; its failure is nobody's.</remarks>
+    public void Keep(CacheRequest request, UInt128 stamp, RowSet rows)
+    {
+        Local.Keep(request.Key, rows, stamp, Moment.Now(Clock), request.TimeToLive);
+        var created = Clock.GetUtcNow().ToUnixTimeMilliseconds();
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static work => _ = work.Cache.WriteAsync(work.Request, new EntryHeader(work.Stamp, work.Created, (long)work.Request.TimeToLive.TotalMilliseconds), work.Rows),
+            (Cache: this, Request: request, Stamp: stamp, Created: created, Rows: rows),
+            preferLocal: false);
+    }
+
+    /// <summary>Starts the time of a result anew after a hit, if its query asks for that.</summary>
+    public void Prolong(CacheRequest request)
+    {
+        if (request.Query.Hints.IsSliding)
+        {
+            _ = Store.ProlongAsync(request.State.KeyOfResult(request.Key), request.TimeToLive, CancellationToken.None).AsTask();
+        }
+    }
+
+    /// <summary>Makes results old, as after a write.</summary>
+    /// <param name="tables">The tables whose results are; <see langword="null"/> for all.</param>
+    /// <param name="tags">The tags whose results are.</param>
+    /// <param name="cancellationToken">Ends the wait for the database to be known.</param>
+    public async Task InvalidateAsync(IReadOnlyList<TableName>? tables, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    {
+        if (State is null)
+        {
+            await BeginStart(null).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        if (State is not { } state)
+        {
+            Publisher.Owe();
+            return;
+        }
+
+        var keys = state.KeysOf((tables ?? []).Select(t => (t, WriteKind.Delete)), isUnknown: tables is null, changesSchema: false);
+        keys.UnionWith(tags.Select(state.KeyOfTag));
+        List<string> bumped = [.. keys];
+        Publisher.UnderWay.Add(bumped);
+        await Publisher.PublishAsync(bumped, intent: null).ConfigureAwait(false);
+    }
+
+    /// <summary>Returns whether a request's result may be used and kept, seen from the writes of this process.</summary>
+    public bool IsWriteUnderWay(string[] versions) => Publisher.UnderWay.ContainsAny(versions);
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        await Publisher.DisposeAsync().ConfigureAwait(false);
+        await Store.DisposeAsync().ConfigureAwait(false);
+        Local.Dispose();
+    }
+
+    private async Task WriteAsync(CacheRequest request, EntryHeader header, RowSet rows)
+    {
+        var payload = RowFormat.Encode(rows, header);
+        if (payload.Length > Options.MaxResultBytes)
+        {
+            QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.TooLarge));
+            return;
+        }
+
+        // Results that were loaded at the same time need not be loaded again at the same time.
+        var timeToLive = request.TimeToLive * (0.9 + (Random.Shared.NextDouble() * 0.1));
+        var answer = await Store.WriteAsync(request.State.KeyOfResult(request.Key), payload, timeToLive, CancellationToken.None).ConfigureAwait(false);
+        if (answer.IsDone)
+        {
+            QueryCacheMeter.CountFill(payload.Length);
+        }
+    }
+
+    // A result of another history of the database is not used, and what this process reads in its history is no result for those in another.
+    private uint TimelineOf(CacheRequest request) => (_source.Identity ?? request.State.Identity).Timeline;
+
+    // For the age alone: no clock decides whether a result is valid.
+    private TimeSpan TimeLeft(in EntryHeader header) =>
+        TimeSpan.FromMilliseconds(Math.Clamp(header.CreatedUnixMilliseconds + header.TimeToLiveMilliseconds - Clock.GetUtcNow().ToUnixTimeMilliseconds(), 0, header.TimeToLiveMilliseconds));
+}

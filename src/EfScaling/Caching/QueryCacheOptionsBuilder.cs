@@ -1,0 +1,115 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Caching.Distributed;
+
+namespace EfScaling.Caching;
+
+/// <summary>Sets up the query cache: <c>options.UseNpgsql(primary).UseQueryCache(c =&gt; c.Redis("localhost:6379"))</c>.</summary>
+/// <remarks>Each call returns the same builder. Not thread-safe; used only inside the configuring call.</remarks>
+public sealed class QueryCacheOptionsBuilder
+{
+    private const int LongestPrefix = 64;
+
+    internal QueryCacheOptions Options { get; private set; } = new();
+
+    /// <summary>Keeps results in an <see cref="IDistributedCache"/>: of the application's services, or the given one.</summary>
+    /// <param name="cache">The cache; <see langword="null"/> for the one registered with the application's services.</param>
+    /// <remarks>
+    /// Results are shared by all processes that use it. It reports no changes, so that every hit asks it, and a write of a process that dies right after its
+    /// commit is not made good by others.
+    /// </remarks>
+    public QueryCacheOptionsBuilder DistributedCache(IDistributedCache? cache = null) => With(Options with { Store = CacheStoreSource.Distributed(cache) });
+
+    /// <summary>Keeps results in a store of the application.</summary>
+    /// <param name="store">The store, which the application owns.</param>
+    public QueryCacheOptionsBuilder Store(ICacheStore store)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        return With(Options with { Store = CacheStoreSource.Of(store) });
+    }
+
+    /// <summary>Sets the first part of every key in the store; <c>efs</c> by default.</summary>
+    /// <param name="prefix">Letters, digits, '.', '_' and '-'; at most 64. Applications with different prefixes know nothing of each other's writes.</param>
+    /// <exception cref="ArgumentException">The prefix is empty, too long or has other characters.</exception>
+    public QueryCacheOptionsBuilder Prefix(string prefix)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(prefix);
+        return prefix.Length <= LongestPrefix && prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
+            ? With(Options with { Prefix = prefix })
+            : throw new ArgumentException($"Prefix('{prefix}') is not a prefix for keys. Give it at most {LongestPrefix} letters, digits, '.', '_' and '-'.", nameof(prefix));
+    }
+
+    /// <summary>Sets how long a result is kept unless its query says otherwise.</summary>
+    /// <param name="time">More than zero; 5 minutes by default.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not greater than zero.</exception>
+    public QueryCacheOptionsBuilder TimeToLive(TimeSpan time) => With(Options with { TimeToLive = Positive(time) });
+
+    /// <summary>Keeps the results of all queries that can be cached, except those that say <c>NotCacheable()</c>.</summary>
+    /// <param name="timeToLive">How long; more than zero.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not greater than zero.</exception>
+    public QueryCacheOptionsBuilder CacheAllQueries(TimeSpan timeToLive) => With(Options with { CacheAll = Positive(timeToLive) });
+
+    /// <summary>Limits the memory for results that this process keeps, so that hits need not ask the store.</summary>
+    /// <param name="bytes">Zero for none, at least 1 MB otherwise; 64 MB by default.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is out of range.</exception>
+    public QueryCacheOptionsBuilder LocalMemory(long bytes)
+    {
+        if (bytes != 0)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1 << 20);
+        }
+
+        return With(Options with { LocalBytes = bytes });
+    }
+
+    /// <summary>Limits the size of a result that is kept.</summary>
+    /// <param name="rows">At least 1; 10,000 by default.</param>
+    /// <param name="bytes">At least 1,024; 256 KB by default.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A limit is out of range.</exception>
+    public QueryCacheOptionsBuilder MaxResult(int rows = 10_000, int bytes = 256 << 10)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1_024);
+        return With(Options with { MaxResultRows = rows, MaxResultBytes = bytes });
+    }
+
+    /// <summary>Tells the results of contexts apart by more than the query and its parameters: the tenant, the role, whatever row security goes by.</summary>
+    /// <param name="scope">
+    /// Called for each query that may be cached, with its context. What it returns is part of the key. Tables with row security are cached only if this is set.
+    /// </param>
+    public QueryCacheOptionsBuilder VaryBy(Func<DbContext, string?> scope)
+    {
+        ArgumentNullException.ThrowIfNull(scope);
+        return With(Options with { VaryBy = scope });
+    }
+
+    /// <summary>Sets what a write does when the store cannot be told of it; <see cref="PublishFailure.Proceed"/> by default.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not defined.</exception>
+    public QueryCacheOptionsBuilder OnPublishFailure(PublishFailure behavior) =>
+        Enum.IsDefined(behavior)
+            ? With(Options with { OnPublishFailure = behavior })
+            : throw new ArgumentOutOfRangeException(nameof(behavior), behavior, "The value is not defined.");
+
+    /// <summary>Sets after how long other processes tell the store of a write whose process died right after its commit.</summary>
+    /// <param name="time">From 1 second to 10 minutes; 5 seconds by default.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time is out of range.</exception>
+    public QueryCacheOptionsBuilder WriteLease(TimeSpan time)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.FromSeconds(1));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(time, TimeSpan.FromMinutes(10));
+        return With(Options with { WriteLease = time });
+    }
+
+    internal QueryCacheOptionsBuilder Use(CacheStoreSource store) => With(Options with { Store = store });
+
+    private QueryCacheOptionsBuilder With(QueryCacheOptions options)
+    {
+        Options = options;
+        return this;
+    }
+
+    private static TimeSpan Positive(TimeSpan time)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(time, TimeSpan.Zero);
+        return time;
+    }
+}

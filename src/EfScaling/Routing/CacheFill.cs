@@ -1,0 +1,85 @@
+using System.Data.Common;
+using EfScaling.Caching;
+using EfScaling.Caching.Rows;
+using EfScaling.Diagnostics;
+
+namespace EfScaling.Routing;
+
+/// <summary>Records the rows of a query while the application reads them, and keeps them when they are complete.</summary>
+/// <remarks>Nothing that goes wrong here reaches the application. Not thread-safe; one reader uses it.</remarks>
+internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 stamp, Flight? flight)
+{
+    // An application that stops early has mostly read all there is: EF reads one row for First(), and not the end behind it.
+    private const int MaxRowsToEnd = 100;
+
+    private readonly RowRecorder _recorder = new(request.Schema, new RowLimits(cache.Options.MaxResultRows, cache.Options.MaxResultBytes));
+    private int _rowsToEnd = MaxRowsToEnd;
+
+    /// <summary>Gets whether it still takes rows.</summary>
+    public bool IsOpen { get; private set; } = true;
+
+    /// <summary>Gets whether reading on to the end is still worth it, for a result whose application has stopped.</summary>
+    public bool WantsMore => IsOpen && _rowsToEnd-- > 0;
+
+    /// <summary>Records the reader's present row.</summary>
+    public void Add(DbDataReader reader)
+    {
+        if (!IsOpen)
+        {
+            return;
+        }
+
+        try
+        {
+            if (!_recorder.Add(reader))
+            {
+                Drop(CacheOutcome.TooLarge);
+            }
+        }
+        catch (Exception exception) when (exception is InvalidCastException or InvalidOperationException or NotSupportedException or DbException)
+        {
+            // The column is not of the type that its mapping said.
+            Drop(CacheOutcome.NotCacheable);
+        }
+    }
+
+    /// <summary>Keeps the rows: there are no more.</summary>
+    public void Complete()
+    {
+        if (!IsOpen)
+        {
+            return;
+        }
+
+        IsOpen = false;
+        var rows = _recorder.Complete();
+        if (!cache.IsWriteUnderWay(request.Versions))
+        {
+            cache.Keep(request, stamp, rows);
+        }
+
+        Land(rows);
+    }
+
+    /// <summary>Drops the rows.</summary>
+    /// <param name="why">Why they are not kept.</param>
+    public void Drop(CacheOutcome why)
+    {
+        if (!IsOpen)
+        {
+            return;
+        }
+
+        IsOpen = false;
+        QueryCacheMeter.CountRefusedFill(why.ToString());
+        Land(null);
+    }
+
+    private void Land(RowSet? rows)
+    {
+        if (flight is not null)
+        {
+            cache.Flights.Land(request.Key, stamp, flight, rows);
+        }
+    }
+}

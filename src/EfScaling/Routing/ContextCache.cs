@@ -1,0 +1,187 @@
+using EfScaling.Caching;
+using EfScaling.Caching.Rows;
+using EfScaling.Consistency;
+using EfScaling.Diagnostics;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
+
+namespace EfScaling.Routing;
+
+/// <summary>What one context asks of the query cache, and tells it.</summary>
+/// <remarks>Not thread-safe, like the context.</remarks>
+internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options, QueryCache cache)
+{
+    private const byte FormatVersion = 1;
+
+    // Holds the parameters of a query as the provider would send them, while its key is made.
+    private readonly NpgsqlCommand _parameters = new();
+
+    /// <summary>Gets the cache.</summary>
+    public QueryCache Shared => cache;
+
+    /// <summary>Begins to ask the cache for a query.</summary>
+    /// <param name="query">What the cache knows of the query; <see langword="null"/> if it is no query of EF's.</param>
+    /// <param name="plan">What the router knows of it.</param>
+    /// <param name="parameters">Its parameters.</param>
+    /// <param name="command">How it is run.</param>
+    /// <returns><see langword="null"/> if the cache has no part in it.</returns>
+    public CacheRequest? TryBegin(CachedQuery? query, QueryPlan? plan, IReadOnlyList<IRelationalParameter> parameters, in RelationalCommandParameterObject command)
+    {
+        if (query is null || TimeToLiveOf(query.Hints) is not { } timeToLive)
+        {
+            return null;
+        }
+
+        var decision = ObstacleOf(query, plan!, command, out var dependencies);
+        if (decision is null && TryMakeKey(query, parameters, command, out var key) is var unknown && unknown is null)
+        {
+            return new CacheRequest(query, dependencies!.State, dependencies.Versions, key, timeToLive);
+        }
+        else
+        {
+            router.NoteUncached(decision ?? new CacheDecision(CacheOutcome.NotCacheable, unknown));
+            return null;
+        }
+    }
+
+    /// <summary>Says what would become of a query.</summary>
+    /// <returns><see langword="null"/> if the cache has no part in it.</returns>
+    public string? Explain(CachedQuery? query, QueryPlan? plan, in RelationalCommandParameterObject command)
+    {
+        if (query is null || TimeToLiveOf(query.Hints) is not { } timeToLive)
+        {
+            return null;
+        }
+
+        return ObstacleOf(query, plan!, command, out var dependencies) is { } obstacle
+            ? $"cache {cache.Store.Name}: not used, {obstacle}"
+            : FormattableString.Invariant($"cache {cache.Store.Name}: used, for {timeToLive.TotalSeconds:0.###} s, until a write to ")
+                + string.Join(", ", dependencies!.Versions.Skip(CacheState.SchemaIndex + 1).Select(v => v[dependencies.State.KeyPrefix.Length..]));
+    }
+
+    /// <summary>Answers from the memory of this process.</summary>
+    public RowSet? FindLocal(CacheRequest request)
+    {
+        if (cache.FindLocal(request, Moment.Now(cache.Clock)) is not { } local)
+        {
+            return null;
+        }
+
+        Show(CacheOutcome.LocalHit, local.ShownBy);
+        return local.Rows;
+    }
+
+    /// <summary>Judges the store's answer.</summary>
+    public CacheVerdict Judge(CacheRequest request, in CacheReading reading, long mark)
+    {
+        var verdict = cache.Judge(request, reading, mark);
+        if (verdict.Rows is not null && !cache.IsWriteUnderWay(request.Versions))
+        {
+            Show(verdict.Outcome, verdict.ShownBy);
+            cache.Prolong(request);
+            return verdict;
+        }
+
+        if (verdict.Rows is not null)
+        {
+            verdict = new CacheVerdict(CacheOutcome.WriteUnderWay);
+        }
+
+        router.NoteUncached(new CacheDecision(verdict.Outcome, verdict.Detail));
+        return verdict;
+    }
+
+    /// <summary>Notes that the result came from a load that another reader had begun.</summary>
+    public RowSet Joined(RowSet rows)
+    {
+        Show(CacheOutcome.Joined, Moment.Now(cache.Clock));
+        return rows;
+    }
+
+    private CacheDecision? ObstacleOf(CachedQuery query, QueryPlan plan, in RelationalCommandParameterObject command, out CachedQuery.Dependencies? dependencies)
+    {
+        dependencies = null;
+        if (query.Obstacle is { } fact)
+        {
+            return new CacheDecision(CacheOutcome.NotCacheable, fact);
+        }
+
+        if (router.CacheObstacleOf(plan, command) is { } obstacle)
+        {
+            return new CacheDecision(obstacle);
+        }
+
+        if (cache.State is not { } state)
+        {
+            _ = cache.BeginStart(null);
+            return cache.Store.Outage is { } outage ? new CacheDecision(CacheOutcome.StoreUnavailable, outage) : new CacheDecision(CacheOutcome.Starting);
+        }
+
+        dependencies = cache.DependenciesOf(query, state);
+        if (dependencies.Obstacle is { } table)
+        {
+            return new CacheDecision(CacheOutcome.NotCacheable, table);
+        }
+
+        if (dependencies.NeedsScope && options.VaryBy is null)
+        {
+            return new CacheDecision(CacheOutcome.NotCacheable, "a table has row security; say by VaryBy(...) what it goes by");
+        }
+
+        return cache.IsWriteUnderWay(dependencies.Versions) ? new CacheDecision(CacheOutcome.WriteUnderWay) : null;
+    }
+
+    private TimeSpan? TimeToLiveOf(CacheHints hints) => hints.Mode switch
+    {
+        CacheMode.Cacheable => hints.TimeToLive ?? options.TimeToLive,
+        CacheMode.Unsaid => options.CacheAll,
+        _ => null,
+    };
+
+    // The values as they are sent: what a converter makes of the application's is part of the query.
+    private string? TryMakeKey(CachedQuery query, IReadOnlyList<IRelationalParameter> parameters, in RelationalCommandParameterObject command, out UInt128 digest)
+    {
+        digest = default;
+        var key = new KeyWriter(stackalloc byte[512]);
+        try
+        {
+            key.Write(FormatVersion);
+            key.Write(query.Text);
+            key.Write(cache.Scope);
+            key.Write(options.VaryBy?.Invoke(command.Context!) ?? string.Empty);
+            for (var i = 0; i < parameters.Count; i++)
+            {
+                parameters[i].AddDbParameter(_parameters, command.ParameterValues);
+            }
+
+            foreach (NpgsqlParameter parameter in _parameters.Parameters)
+            {
+                // Of most types the general kind tells all; the rest have names of their own.
+                if (parameter.DbType == System.Data.DbType.Object)
+                {
+                    key.Write(parameter.DataTypeName ?? string.Empty);
+                }
+
+                if (!key.TryWrite(parameter))
+                {
+                    return $"parameter '{parameter.ParameterName}' of type '{parameter.Value?.GetType().Name}'";
+                }
+            }
+
+            digest = key.Digest;
+            return null;
+        }
+        finally
+        {
+            _parameters.Parameters.Clear();
+            key.Dispose();
+        }
+    }
+
+    private void Show(CacheOutcome outcome, Moment shownBy)
+    {
+        QueryCacheMeter.CountLookup(outcome.ToString());
+        router.NoteCached(outcome, outcome == CacheOutcome.LocalHit ? "memory" : cache.Store.Name, shownBy);
+    }
+}

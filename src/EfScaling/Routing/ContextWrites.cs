@@ -1,0 +1,174 @@
+using System.Transactions;
+using EfScaling.Caching;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace EfScaling.Routing;
+
+/// <summary>Tells the cache of a context's writes: before their statement, and when they are committed.</summary>
+/// <remarks>
+/// A transaction of EF tells when it is committed, one around the context when it has ended, and a statement outside any when it is done. Whatever becomes
+/// of a write is not known until then, and a write that may be committed is published. Not thread-safe, like the context.
+/// </remarks>
+internal sealed class ContextWrites(QueryCache cache, ILogger logger)
+{
+    private UnitOfWrites _writes = new(cache, logger);
+    private Task<CacheAnswer>? _announcement;
+    private WrittenTablesScope? _scope;
+    private Transaction? _around;
+
+    /// <summary>Notes a write to a table.</summary>
+    public void Note(TableName table, WriteKind kind) => _writes.Note(table, kind);
+
+    /// <summary>Notes a statement of the application's, which writes to nobody knows which tables unless a scope says it.</summary>
+    /// <param name="changesSchema">Whether it may change the schema.</param>
+    public void NoteSql(bool changesSchema)
+    {
+        if (_scope is null)
+        {
+            _writes.NoteUnknown(changesSchema);
+            return;
+        }
+
+        foreach (var table in _scope.Tables)
+        {
+            _writes.Note(table, WriteKind.Delete);
+            _writes.Note(table, WriteKind.Update);
+        }
+    }
+
+    /// <summary>Notes a write to tables nobody knows.</summary>
+    /// <param name="changesSchema">Whether it may have changed the schema.</param>
+    public void NoteUnknown(bool changesSchema) => _writes.NoteUnknown(changesSchema);
+
+    /// <summary>Opens a scope in which the application says what its SQL writes.</summary>
+    public WrittenTablesScope Enter(IReadOnlyList<TableName> tables) => _scope = new WrittenTablesScope(this, _scope, tables);
+
+    /// <summary>Closes a scope and every scope inside it.</summary>
+    public void Leave(WrittenTablesScope scope)
+    {
+        for (var open = _scope; open is not null; open = open.Outer)
+        {
+            if (open == scope)
+            {
+                _scope = scope.Outer;
+                return;
+            }
+        }
+    }
+
+    /// <summary>Waits, once in the life of the process, until the cache knows how to tell of writes.</summary>
+    public void Prepare() => _writes.Prepare();
+
+    /// <inheritdoc cref="Prepare" />
+    public ValueTask PrepareAsync() => _writes.PrepareAsync();
+
+    /// <summary>Announces what is noted, beside its statement.</summary>
+    public void Announce() => _announcement = _writes.Announce() ?? _announcement;
+
+    /// <summary>Waits for the announcement, if writes that could not be announced are refused.</summary>
+    /// <exception cref="InvalidOperationException">It failed, and they are.</exception>
+    public void Confirm()
+    {
+        if (IsStrict && _announcement is { } announcement)
+        {
+            ((IAsyncResult)announcement).AsyncWaitHandle.WaitOne();
+#pragma warning disable RS0030 // The task has completed: nothing blocks.
+            Require(announcement.Result);
+#pragma warning restore RS0030
+        }
+    }
+
+    /// <inheritdoc cref="Confirm" />
+    public async ValueTask ConfirmAsync()
+    {
+        if (IsStrict && _announcement is { } announcement)
+        {
+            Require(await announcement.ConfigureAwait(false));
+        }
+    }
+
+    /// <summary>Publishes what a statement wrote, unless a transaction is open.</summary>
+    public void EndStatement(IRelationalConnection connection)
+    {
+        if (!IsInTransaction(connection))
+        {
+            _writes.Publish();
+        }
+    }
+
+    /// <inheritdoc cref="EndStatement" />
+    public ValueTask EndStatementAsync(IRelationalConnection connection) => IsInTransaction(connection) ? ValueTask.CompletedTask : _writes.PublishAsync();
+
+    /// <summary>Publishes what the transaction wrote: it is committed, or may be.</summary>
+    public void Publish() => _writes.Publish();
+
+    /// <inheritdoc cref="Publish" />
+    public ValueTask PublishAsync() => _writes.PublishAsync();
+
+    /// <summary>Forgets what the transaction wrote: it was rolled back.</summary>
+    public void Discard() => _writes.Discard();
+
+    /// <summary>Makes ready for the next lease of a pooled context.</summary>
+    public void Reset()
+    {
+        _scope = null;
+        if (_around is null)
+        {
+            _writes.Publish();
+        }
+        else
+        {
+            // They belong to a transaction that goes on without the context.
+            (_writes, _around) = (new UnitOfWrites(cache, logger), null);
+        }
+    }
+
+    private bool IsStrict => cache.Options.OnPublishFailure == PublishFailure.FailBeforeCommit;
+
+    private bool IsInTransaction(IRelationalConnection connection)
+    {
+        if (connection.CurrentTransaction is not null)
+        {
+            return true;
+        }
+
+        if ((connection as ITransactionEnlistmentManager)?.EnlistedTransaction is not { } around && (around = Transaction.Current) is null)
+        {
+            return false;
+        }
+
+        if (!Equals(around, _around))
+        {
+            _around = around;
+
+            // The transaction has ended when it says so, and its caller waits for that.
+            var writes = _writes;
+            around.TransactionCompleted += (_, ended) =>
+            {
+                if (ended.Transaction?.TransactionInformation.Status == TransactionStatus.Aborted)
+                {
+                    writes.Discard();
+                }
+                else
+                {
+                    writes.Publish();
+                }
+            };
+        }
+
+        return true;
+    }
+
+    private void Require(CacheAnswer answer)
+    {
+        _announcement = null;
+        if (answer.Failure is { } failure)
+        {
+            throw new InvalidOperationException(
+                $"A write was refused because the query cache '{cache.Store.Name}' could not be told of it ({failure}). "
+                + "Mend the store, or call OnPublishFailure(PublishFailure.Proceed) to write without it.");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using System.Collections.Frozen;
+
+namespace EfScaling.Routing;
+
+/// <summary>Looks for words in SQL of the application, where not finding one proves something and finding one proves nothing.</summary>
+internal static class SqlWords
+{
+    // A schema can be changed by no statement without one of these, except from within functions and procedures.
+    private static readonly FrozenSet<string> _schemaWords =
+        new[] { "CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "REFRESH", "TRUNCATE", "DO", "CALL", "COMMENT", "SECURITY", "ATTACH", "DETACH", "IMPORT" }
+            .ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Returns whether a statement may change the schema.</summary>
+    public static bool MayChangeSchema(string sql) => Contains(sql, _schemaWords);
+
+    private static bool Contains(string sql, FrozenSet<string> words)
+    {
+        var lookup = words.GetAlternateLookup<ReadOnlySpan<char>>();
+        var text = sql.AsSpan();
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (!char.IsAsciiLetter(text[i]))
+            {
+                continue;
+            }
+
+            var start = i;
+            while (i < text.Length && (char.IsAsciiLetterOrDigit(text[i]) || text[i] == '_'))
+            {
+                i++;
+            }
+
+            if (lookup.Contains(text[start..i]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

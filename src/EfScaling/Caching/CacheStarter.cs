@@ -86,7 +86,7 @@ internal sealed class CacheStarter(
                 return;
             }
 
-            var catalog = await TableCatalogReader.ReadAsync(database, CancellationToken.None).ConfigureAwait(false);
+            var catalog = await ReadCatalogAsync().ConfigureAwait(false);
             var wasKnown = _state is not null;
             _state = new CacheState(known, keyPrefix, catalog, reading.Versions[0], reading.Incarnation);
             logger.CacheStarted(store.Name, keyPrefix, wasKnown);
@@ -94,6 +94,15 @@ internal sealed class CacheStarter(
         catch (DbException exception)
         {
             Fail(exception.Message);
+        }
+    }
+
+    private async Task<TableCatalog> ReadCatalogAsync()
+    {
+        var connection = await database.OpenConnectionAsync().ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            return await TableCatalogReader.ReadAsync(connection, CancellationToken.None).ConfigureAwait(false);
         }
     }
 

@@ -10,7 +10,7 @@ namespace EfScaling.Caching;
 internal sealed record CacheStoreSource(object Key, Func<IServiceProvider?, TimeProvider, ILogger, ICacheStore> Create)
 {
     /// <summary>The memory of this process, each cache its own.</summary>
-    public static readonly CacheStoreSource Memory = new("memory", (_, clock, _) => new MemoryCacheStore(clock));
+    public static readonly CacheStoreSource Memory = new("memory", (_, clock, _) => new MemoryCacheStore(clock: clock));
 
     /// <summary>The application's <see cref="IDistributedCache"/>.</summary>
     public static CacheStoreSource Distributed(IDistributedCache? cache) => new(
@@ -18,7 +18,7 @@ internal sealed record CacheStoreSource(object Key, Func<IServiceProvider?, Time
         (services, clock, _) => new DistributedCacheStore(
             cache ?? services?.GetService<IDistributedCache>() ?? throw new InvalidOperationException(
                 "UseQueryCache(c => c.DistributedCache()) found no IDistributedCache among the application's services. Register one, or give it to DistributedCache(...)."),
-            clock));
+            clock: clock));
 
     /// <summary>A store that the application made.</summary>
     public static CacheStoreSource Of(ICacheStore store) => new(store, (_, _, _) => store);

@@ -17,11 +17,13 @@ internal sealed class CachedQuery
     public CachedQuery(CacheHints hints, QueryFacts facts, string commandText)
     {
         Hints = hints;
-        Obstacle = facts.ObstacleOf(hints.DependsOn.Length > 0);
-        Schema = Obstacle is null ? RowSchema.TryCreate([.. facts.Columns], out var obstacle) : null;
-        if (Obstacle is null && Schema is null)
+        MayWriteUnseen = facts.MayWriteUnseen;
+        var refusal = facts.Obstacle is { IsLiftedByDeclaration: true } && !hints.DependsOn.IsEmpty ? null : facts.Obstacle;
+        Obstacle = refusal is null ? null : TextOf(refusal);
+        if (Obstacle is null)
         {
-            Obstacle = obstacle;
+            Schema = RowSchema.TryCreate(facts.Columns, out var type, isByName: facts.AreColumnsFoundByName);
+            Obstacle = type;
         }
 
         _tables = [.. facts.Tables, .. hints.DependsOn];
@@ -34,7 +36,7 @@ internal sealed class CachedQuery
 
         if (Schema is not null)
         {
-            key.Write(Schema.Fingerprint);
+            key.Write((UInt128)Schema.Fingerprint);
         }
 
         Text = key.Digest;
@@ -52,6 +54,9 @@ internal sealed class CachedQuery
     /// <summary>Gets what keeps the result from being kept, whatever the database; <see langword="null"/> if nothing does.</summary>
     public string? Obstacle { get; }
 
+    /// <summary>Gets whether the query calls or holds what nobody knows not to write.</summary>
+    public bool MayWriteUnseen { get; }
+
     /// <summary>Returns what the result depends on.</summary>
     /// <param name="cache">The cache, by which what was found is remembered.</param>
     /// <param name="state">What it knows of the database.</param>
@@ -62,16 +67,19 @@ internal sealed class CachedQuery
             return known;
         }
 
-        var read = state.Catalog.ReadSet(_tables, out var obstacle);
-        string[] versions = obstacle is not null
+        var read = state.Catalog.ReadSet(_tables);
+        string[] versions = read.Obstacle is not null
             ? []
-            : [state.DataKey, state.SchemaKey, .. read!.Select(state.KeyOf), .. Hints.Tags.Select(state.KeyOfTag)];
-        return _dependencies[cache] = new Dependencies(state, versions, obstacle);
+            : [state.DataKey, state.SchemaKey, .. read.Tables.Select(state.KeyOf), .. Hints.Tags.Select(state.KeyOfTag)];
+        return _dependencies[cache] = new Dependencies(state, versions, read.HasRowSecurity, read.Obstacle is { } obstacle ? TextOf(obstacle) : null);
     }
+
+    private static string TextOf(CacheRefusal refusal) => $"{refusal.Obstacle} ({refusal.Detail})";
 
     /// <summary>What a result depends on.</summary>
     /// <param name="State">What was known of the database.</param>
     /// <param name="Versions">The keys of the versions.</param>
+    /// <param name="NeedsScope">Whether the result differs by who reads.</param>
     /// <param name="Obstacle">What keeps the result from being kept; <see langword="null"/> if nothing does.</param>
-    internal sealed record Dependencies(CacheState State, string[] Versions, string? Obstacle);
+    internal sealed record Dependencies(CacheState State, string[] Versions, bool NeedsScope, string? Obstacle);
 }

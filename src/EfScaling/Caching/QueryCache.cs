@@ -105,7 +105,7 @@ internal sealed class QueryCache : IAsyncDisposable
         }
 
         QueryCacheMeter.RecordEntry(payload.Length);
-        if (!RowFormat.TryReadHeader(payload, out var header))
+        if (!RowFormat.TryReadHeader(payload.Span, out var header))
         {
             return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since };
         }

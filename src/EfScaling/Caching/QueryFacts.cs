@@ -1,3 +1,5 @@
+using EfScaling.Caching.Rows;
+
 namespace EfScaling.Caching;
 
 /// <summary>What the final SQL tree of a command tells: which tables it names, the columns of its result, and whether the result may be cached at all.</summary>
@@ -7,7 +9,7 @@ internal sealed record QueryFacts
     public required IReadOnlyList<TableName> Tables { get; init; }
 
     /// <summary>Gets the columns of the result in the order of the projection. Empty for a command that writes.</summary>
-    public required IReadOnlyList<QueryColumn> Columns { get; init; }
+    public required IReadOnlyList<RowColumn> Columns { get; init; }
 
     /// <summary>Gets the weightiest reason not to cache the result; <see langword="null"/> if nothing in the tree speaks against it.</summary>
     /// <value>One that declared dependencies lift only if there is no other.</value>

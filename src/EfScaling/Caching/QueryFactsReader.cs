@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Linq.Expressions;
+using EfScaling.Caching.Rows;
 using System.Text.RegularExpressions;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 
@@ -103,9 +104,9 @@ internal sealed partial class QueryFactsReader : ExpressionVisitor
         return base.VisitExtension(node);
     }
 
-    private IReadOnlyList<QueryColumn> ColumnsOf(SelectExpression select)
+    private IReadOnlyList<RowColumn> ColumnsOf(SelectExpression select)
     {
-        var columns = new QueryColumn[select.Projection.Count];
+        var columns = new RowColumn[select.Projection.Count];
         for (var i = 0; i < columns.Length; i++)
         {
             var projection = select.Projection[i];
@@ -118,7 +119,7 @@ internal sealed partial class QueryFactsReader : ExpressionVisitor
                 Note(CacheObstacle.UnmappedType, name ?? "column without a name");
             }
 
-            columns[i] = new QueryColumn(name, method?.ReturnType ?? projection.Expression.Type, projection.Expression.TypeMapping?.StoreType ?? string.Empty);
+            columns[i] = new RowColumn(name, method?.ReturnType ?? projection.Expression.Type, projection.Expression.TypeMapping?.StoreType ?? string.Empty);
         }
 
         return columns;

@@ -51,8 +51,13 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
             return;
         }
 
+        if (_recorder.Complete() is not { } rows)
+        {
+            Drop(CacheOutcome.NotCacheable);
+            return;
+        }
+
         IsOpen = false;
-        var rows = _recorder.Complete();
         if (!cache.IsWriteUnderWay(request.Versions))
         {
             cache.Keep(request, stamp, rows);

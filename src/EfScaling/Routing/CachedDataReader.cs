@@ -1,3 +1,6 @@
+// The base class would end a command and a connection, of which there are none.
+#pragma warning disable CA2215
+
 using System.Data.Common;
 using EfScaling.Caching.Rows;
 using Microsoft.EntityFrameworkCore.Storage;

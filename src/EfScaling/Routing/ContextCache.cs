@@ -1,3 +1,6 @@
+// The command that is owned has no connection, and so nothing to give back.
+#pragma warning disable CA1001
+
 using EfScaling.Caching;
 using EfScaling.Caching.Rows;
 using EfScaling.Consistency;
@@ -33,16 +36,20 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return null;
         }
 
-        var decision = ObstacleOf(query, plan!, command, out var dependencies);
-        if (decision is null && TryMakeKey(query, parameters, command, out var key) is var unknown && unknown is null)
+        UInt128 key = default;
+        var obstacle = ObstacleOf(query, plan!, command, out var dependencies);
+        if (obstacle is null && TryMakeKey(query, parameters, command, out key) is { } unknown)
+        {
+            obstacle = new CacheDecision(CacheOutcome.NotCacheable, unknown);
+        }
+
+        if (obstacle is null)
         {
             return new CacheRequest(query, dependencies!.State, dependencies.Versions, key, timeToLive);
         }
-        else
-        {
-            router.NoteUncached(decision ?? new CacheDecision(CacheOutcome.NotCacheable, unknown));
-            return null;
-        }
+
+        router.NoteUncached(obstacle.Value);
+        return null;
     }
 
     /// <summary>Says what would become of a query.</summary>

@@ -24,6 +24,7 @@ internal sealed class PositionedTransaction(
     private const string CommitAction = "Commit";
 
     private readonly DbTransaction _transaction = transaction;
+    private readonly bool _isOwned = transactionOwned;
 
     // Found while the context is alive: a transaction that is still open is cleared when the context is disposed.
     private readonly ReadRouter _router = connection.Context.GetService<ReadRouter>();
@@ -148,7 +149,7 @@ internal sealed class PositionedTransaction(
     // What was committed is published by now. Of a transaction of the application's, which it ends itself, nobody knows what became.
     private void EndWrites()
     {
-        if (transactionOwned)
+        if (_isOwned)
         {
             _router.Writes?.Discard();
         }

@@ -6,6 +6,7 @@ public static class EfScalingEventId
     private const int Replication = 720_100;
     private const int Routing = 720_200;
     private const int QueryCache = 720_350;
+    private const int Caching = 720_300;
 
     /// <summary>A node can serve reads (again).</summary>
     public const int NodeServes = Replication;
@@ -78,4 +79,15 @@ public static class EfScalingEventId
 
     /// <summary>Tables have triggers, whose writes the query cache does not see.</summary>
     public const int TablesHaveTriggers = QueryCache + 6;
+    /// <summary>The cache store is connected for the first time.</summary>
+    public const int StoreConnected = Caching;
+
+    /// <summary>The cache store is not used any more, with the reason.</summary>
+    public const int StoreUnavailable = Caching + 1;
+
+    /// <summary>The cache store is in use again after an outage.</summary>
+    public const int StoreRecovered = Caching + 2;
+
+    /// <summary>The cache store answers but refuses an operation, with the reason; logged once for each reason and connection.</summary>
+    public const int StoreRefuses = Caching + 3;
 }

@@ -74,7 +74,7 @@ internal static class CommandCapture
             var table = new DataTable();
             foreach (var column in _facts![^1].Columns)
             {
-                table.Columns.Add(new DataColumn($"{table.Columns.Count} {column.Name}", column.ClrType));
+                table.Columns.Add(new DataColumn(_facts[^1].AreColumnsFoundByName ? column.Name : $"{table.Columns.Count}", column.ClrType));
             }
 
             if (!_hasAnswered && command.CommandText.StartsWith("-- split", StringComparison.Ordinal))

@@ -14,15 +14,13 @@ public sealed class TableNameTests
     [InlineData("s", "with space", "s.with%0020space")]
     [InlineData("s", "100%", "s.100%0025")]
     [InlineData("s", "größe", "s.gr%00F6%00DFe")]
-    [InlineData("s", "\ud800", "s.%D800")]
-    [InlineData("s", "\ud801", "s.%D801")]
     [InlineData("s", "a\n:|{}", "s.a%000A%003A%007C%007B%007D")]
     public void A_key_holds_no_separator(string? schema, string name, string key) => Assert.Equal(key, new TableName(schema, name).Key);
 
     [Fact]
     public void Different_names_have_different_keys()
     {
-        string?[] parts = [null, "", "a", "A", ".", "%", "%002E", "a.b", "a%002Eb", " ", "ä", "\u0308a", "_", "0"];
+        string?[] parts = [null, "", "a", "A", ".", "%", "%002E", "a.b", "a%002Eb", " ", "ä", "\u0308a", "_", "0", "\ud800", "\ud801"];
         var names = (from schema in parts from name in parts where name is not null select new TableName(schema, name)).ToList();
 
         Assert.Equal(names.Count, names.Select(n => n.Key).Distinct(StringComparer.Ordinal).Count());

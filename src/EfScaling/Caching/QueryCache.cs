@@ -15,6 +15,9 @@ namespace EfScaling.Caching;
 /// </remarks>
 internal sealed class QueryCache : IAsyncDisposable
 {
+    /// <summary>How long a process may take to load an expensive result before another one may try.</summary>
+    private static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(3);
+
     private readonly IPositionSource _source;
     private readonly CacheStarter _starter;
     private readonly ILogger _logger;
@@ -124,18 +127,43 @@ internal sealed class QueryCache : IAsyncDisposable
         return new CacheVerdict(CacheOutcome.Hit) { Stamp = stamp, Since = since, Rows = rows, ShownBy = now };
     }
 
+    /// <summary>Takes the right to load an expensive result, or waits a while for the process that has it.</summary>
+    /// <returns>The result that another process has loaded under the same versions; else whether the caller has the right. It loads in either case.</returns>
+    public async ValueTask<(RowSet? Rows, bool IsLeased)> AwaitOtherProcessAsync(CacheRequest request, UInt128 stamp, CancellationToken cancellationToken)
+    {
+        var lease = request.State.KeyOfLease(request.Key);
+        var began = Clock.GetTimestamp();
+        for (var pause = TimeSpan.FromMilliseconds(5); Clock.GetElapsedTime(began) < Flights.Patience; pause *= 1.5)
+        {
+            if (await Store.TryLeaseAsync(lease, LeaseTime, cancellationToken).ConfigureAwait(false))
+            {
+                // Whoever had it before may have just finished.
+                return (await ReadLoadedAsync(request, stamp, cancellationToken).ConfigureAwait(false), true);
+            }
+
+            await Task.Delay(pause, Clock, cancellationToken).ConfigureAwait(false);
+            if (await ReadLoadedAsync(request, stamp, cancellationToken).ConfigureAwait(false) is { } rows)
+            {
+                return (rows, false);
+            }
+        }
+
+        return (null, false);
+    }
+
     /// <summary>Keeps a result that was read after the versions of its stamp.</summary>
     /// <param name="request">The query.</param>
     /// <param name="stamp">The versions.</param>
     /// <param name="rows">The result.</param>
+    /// <param name="isLeased">Whether the caller holds the right to load it, which ends when it is kept.</param>
     /// <remarks>Writing to the store goes on after the call; its failure is nobody's.</remarks>
-    public void Keep(CacheRequest request, UInt128 stamp, RowSet rows)
+    public void Keep(CacheRequest request, UInt128 stamp, RowSet rows, bool isLeased)
     {
         Local.Keep(request.Key, rows, stamp, Moment.Now(Clock), request.TimeToLive);
         var created = Clock.GetUtcNow().ToUnixTimeMilliseconds();
         ThreadPool.UnsafeQueueUserWorkItem(
-            static work => _ = work.Cache.WriteAsync(work.Request, new EntryHeader(work.Stamp, work.Created, (long)work.Request.TimeToLive.TotalMilliseconds), work.Rows),
-            (Cache: this, Request: request, Stamp: stamp, Created: created, Rows: rows),
+            static work => _ = work.Cache.WriteAsync(work.Request, work.Header, work.Rows, work.IsLeased),
+            (Cache: this, Request: request, Header: new EntryHeader(stamp, created, (long)request.TimeToLive.TotalMilliseconds), Rows: rows, IsLeased: isLeased),
             preferLocal: false);
     }
 
@@ -183,21 +211,35 @@ internal sealed class QueryCache : IAsyncDisposable
         Local.Dispose();
     }
 
-    private async Task WriteAsync(CacheRequest request, EntryHeader header, RowSet rows)
+    private async ValueTask<RowSet?> ReadLoadedAsync(CacheRequest request, UInt128 stamp, CancellationToken cancellationToken)
+    {
+        var mark = Versions.Mark;
+        var reading = await Store.ReadAsync(request.State.KeyOfResult(request.Key), request.Versions, cancellationToken).ConfigureAwait(false);
+        var verdict = Judge(request, reading, mark);
+        return verdict.Stamp == stamp ? verdict.Rows : null;
+    }
+
+    private async Task WriteAsync(CacheRequest request, EntryHeader header, RowSet rows, bool isLeased)
     {
         var payload = RowFormat.Encode(rows, header);
         if (payload.Length > Options.MaxResultBytes)
         {
             QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.TooLarge));
-            return;
+        }
+        else
+        {
+            // Results that were loaded at the same time need not be loaded again at the same time.
+            var timeToLive = request.TimeToLive * (0.9 + (Random.Shared.NextDouble() * 0.1));
+            var answer = await Store.WriteAsync(request.State.KeyOfResult(request.Key), payload, timeToLive, CancellationToken.None).ConfigureAwait(false);
+            if (answer.IsDone)
+            {
+                QueryCacheMeter.CountFill(payload.Length);
+            }
         }
 
-        // Results that were loaded at the same time need not be loaded again at the same time.
-        var timeToLive = request.TimeToLive * (0.9 + (Random.Shared.NextDouble() * 0.1));
-        var answer = await Store.WriteAsync(request.State.KeyOfResult(request.Key), payload, timeToLive, CancellationToken.None).ConfigureAwait(false);
-        if (answer.IsDone)
+        if (isLeased)
         {
-            QueryCacheMeter.CountFill(payload.Length);
+            await Store.ReleaseAsync(request.State.KeyOfLease(request.Key), CancellationToken.None).ConfigureAwait(false);
         }
     }
 

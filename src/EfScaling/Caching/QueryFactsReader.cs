@@ -63,8 +63,9 @@ internal sealed partial class QueryFactsReader : ExpressionVisitor
         {
             case FromSqlExpression fromSql:
                 _hasRawSql = true;
-                _mayWriteUnseen = true;
-                Note(RawSqlText.Judge(fromSql.Sql));
+                var judgement = RawSqlText.Judge(fromSql.Sql);
+                _mayWriteUnseen |= judgement.Obstacle == CacheObstacle.WritingSql;
+                Note(judgement);
                 break;
             case TableExpression table:
                 NoteTable(table);

@@ -7,12 +7,13 @@ namespace EfScaling.Routing;
 
 /// <summary>Records the rows of a query while the application reads them, and keeps them when they are complete.</summary>
 /// <remarks>Nothing that goes wrong here reaches the application. Not thread-safe; one reader uses it.</remarks>
-internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 stamp, Flight? flight)
+internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 stamp, Flight? flight, bool isLeased)
 {
     // An application that stops early has mostly read all there is: EF reads one row for First(), and not the end behind it.
     private const int MaxRowsToEnd = 100;
 
     private readonly RowRecorder _recorder = new(request.Schema, new RowLimits(cache.Options.MaxResultRows, cache.Options.MaxResultBytes));
+    private readonly long _startedAt = cache.Clock.GetTimestamp();
     private int _rowsToEnd = MaxRowsToEnd;
 
     /// <summary>Gets whether it still takes rows.</summary>
@@ -58,12 +59,25 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
         }
 
         IsOpen = false;
+        QueryCacheMeter.RecordLoad(cache.Clock.GetElapsedTime(_startedAt));
         if (!cache.IsWriteUnderWay(request.Versions))
         {
-            cache.Keep(request, stamp, rows);
+            cache.Keep(request, stamp, rows, isLeased);
+        }
+        else
+        {
+            Release();
         }
 
         Land(rows);
+    }
+
+    /// <summary>Hands on what another process has loaded meanwhile.</summary>
+    public void Join(RowSet rows)
+    {
+        IsOpen = false;
+        Land(rows);
+        Release();
     }
 
     /// <summary>Drops the rows.</summary>
@@ -78,6 +92,7 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
         IsOpen = false;
         QueryCacheMeter.CountRefusedFill(why.ToString());
         Land(null);
+        Release();
     }
 
     private void Land(RowSet? rows)
@@ -85,6 +100,14 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
         if (flight is not null)
         {
             cache.Flights.Land(request.Key, stamp, flight, rows);
+        }
+    }
+
+    private void Release()
+    {
+        if (isLeased)
+        {
+            _ = cache.Store.ReleaseAsync(request.State.KeyOfLease(request.Key), CancellationToken.None).AsTask();
         }
     }
 }

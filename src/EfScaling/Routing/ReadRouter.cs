@@ -127,6 +127,25 @@ internal sealed class ReadRouter(
         return writes;
     }
 
+    /// <summary>Notes a query that may write for all that is known: it holds SQL or functions of the application that are not known to only read.</summary>
+    /// <returns>What tells the cache of it; <see langword="null"/> for all other commands, and if <c>AsReplica()</c> vouches for the query.</returns>
+    public ContextWrites? BeginUnseenWrite(RoutedCommand command, in RelationalCommandParameterObject parameters)
+    {
+        // Without an obstacle, every function of the application in it is declared to only read.
+        if (command is not { Query.MayWriteUnseen: true, Plan: { Obstacle: not null, Hints.Target: not ReadTarget.Replica } } || Writes is not { } writes)
+        {
+            return null;
+        }
+
+        if (command.Query.Hints.Mode == CacheMode.Cacheable)
+        {
+            NoteUncached(new CacheDecision(CacheOutcome.NotCacheable, command.Query.Obstacle));
+        }
+
+        writes.NoteSql(changesSchema: SqlWords.MayChangeSchema(command.CommandText));
+        return writes;
+    }
+
     /// <summary>Returns what keeps a query from the cache, as the context stands.</summary>
     public CacheOutcome? CacheObstacleOf(QueryPlan plan, in RelationalCommandParameterObject command)
     {

@@ -106,6 +106,14 @@ internal sealed class RoutedCommand(
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
         var router = RouterOf(parameterObject);
+        if (router.BeginUnseenWrite(this, parameterObject) is { } writes)
+        {
+            writes.Prepare();
+            writes.Announce();
+            writes.Confirm();
+            return PublishAfter(Read(router, parameterObject, Moment.Never), writes);
+        }
+
         return router.Cache is { } cache && cache.TryBegin(Query, Plan, Parameters, parameterObject) is { } request
             ? ReadThrough(router, cache, request, parameterObject)
             : Read(router, parameterObject, Moment.Never);
@@ -136,7 +144,8 @@ internal sealed class RoutedCommand(
             return new CachedDataReader(cache.Joined(joined));
         }
 
-        var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null);
+        // Only the asynchronous path waits for other processes: there is no lease to be had without a round trip.
+        var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased: false);
         try
         {
             return Record(router, fill, Read(router, parameterObject, verdict.Since));
@@ -170,7 +179,16 @@ internal sealed class RoutedCommand(
             return new CachedDataReader(cache.Joined(joined));
         }
 
-        var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null);
+        var (loaded, isLeased) = request.Query.Hints.IsExpensive && isOwn
+            ? await cache.Shared.AwaitOtherProcessAsync(request, verdict.Stamp, cancellationToken).ConfigureAwait(false)
+            : (null, false);
+        var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased);
+        if (loaded is not null)
+        {
+            fill.Join(loaded);
+            return new CachedDataReader(cache.Joined(loaded));
+        }
+
         try
         {
             return Record(router, fill, await ReadAsync(router, parameterObject, verdict.Since, cancellationToken).ConfigureAwait(false));
@@ -247,6 +265,11 @@ internal sealed class RoutedCommand(
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
         var router = RouterOf(parameterObject);
+        if (router.BeginUnseenWrite(this, parameterObject) is { } writes)
+        {
+            return ReadAndPublishAsync(router, writes, parameterObject, cancellationToken);
+        }
+
         if (router.Cache is not { } cache || cache.TryBegin(Query, Plan, Parameters, parameterObject) is not { } request)
         {
             return ReadAsync(router, parameterObject, Moment.Never, cancellationToken);
@@ -262,6 +285,21 @@ internal sealed class RoutedCommand(
         router.TryBegin(Plan, parameterObject, fillSince) is { } read
             ? ReadAwayAsync(router, read, parameterObject, cancellationToken)
             : base.ExecuteReaderAsync(parameterObject, cancellationToken);
+
+    private async Task<RelationalDataReader> ReadAndPublishAsync(
+        ReadRouter router, ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        await writes.PrepareAsync().ConfigureAwait(false);
+        writes.Announce();
+        await writes.ConfirmAsync().ConfigureAwait(false);
+        return PublishAfter(await ReadAsync(router, parameterObject, Moment.Never, cancellationToken).ConfigureAwait(false), writes);
+    }
+
+    private static RelationalDataReader PublishAfter(RelationalDataReader reader, ContextWrites writes)
+    {
+        ((RoutedDataReader)reader).Publish(writes);
+        return reader;
+    }
 
     private async Task<int> WriteAsync(ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {

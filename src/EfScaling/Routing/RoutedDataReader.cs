@@ -17,9 +17,13 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
     public const string NodeKey = "EfScaling.Node";
 
     private CacheFill? _fill;
+    private ContextWrites? _writes;
 
     /// <summary>Records the rows from here on.</summary>
     public void Record(CacheFill fill) => _fill = fill;
+
+    /// <summary>Publishes what the statement wrote, when it is done.</summary>
+    public void Publish(ContextWrites writes) => _writes = writes;
 
     /// <inheritdoc />
     public override void Initialize(
@@ -76,7 +80,10 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
             fill.Drop(CacheOutcome.NotReadToEnd);
         }
 
+        var (writes, connection) = (_writes, RelationalConnection);
+        _writes = null;
         base.Dispose();
+        writes?.EndStatement(connection);
     }
 
     /// <inheritdoc />
@@ -100,7 +107,13 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
             fill.Drop(CacheOutcome.NotReadToEnd);
         }
 
+        var (writes, connection) = (_writes, RelationalConnection);
+        _writes = null;
         await base.DisposeAsync().ConfigureAwait(false);
+        if (writes is not null)
+        {
+            await writes.EndStatementAsync(connection).ConfigureAwait(false);
+        }
     }
 
     private async Task<bool> ReadSlowlyAsync(Task<bool> reading)

@@ -1,0 +1,235 @@
+using System.Transactions;
+using EfScaling.Caching;
+using EfScaling.IntegrationTests.Clusters;
+using EfScaling.Testing;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace EfScaling.IntegrationTests.Caching;
+
+/// <summary>Whoever reads after a write was acknowledged sees it, however it was written, in the process that wrote and in another.</summary>
+public sealed class CachedWriteTests(ClusterFixture fixture)
+{
+    private static readonly Dictionary<string, Func<BlogContext, string, Task>> _writes = new()
+    {
+        ["SaveChanges"] = async (c, text) =>
+        {
+            c.Add(new Note { Text = text });
+            await c.SaveChangesAsync();
+        },
+        ["SaveChanges, synchronous"] = (c, text) =>
+        {
+            c.Add(new Note { Text = text });
+            c.SaveChanges();
+            return Task.CompletedTask;
+        },
+        ["SaveChanges of several rows"] = async (c, text) =>
+        {
+            c.AddRange(new Note { Text = text }, new Note { Text = "other" }, new Tag { Name = text });
+            await c.SaveChangesAsync();
+        },
+        ["ExecuteUpdate"] = async (c, text) =>
+        {
+            await c.Notes.Where(n => n.Text == "to be updated").ExecuteUpdateAsync(s => s.SetProperty(n => n.Text, text));
+        },
+        ["ExecuteDelete"] = async (c, text) => await c.Notes.Where(n => n.Text == "to be deleted").ExecuteDeleteAsync(),
+        ["SQL"] = async (c, text) => await c.Database.ExecuteSqlAsync($"INSERT INTO \"Notes\" (\"Text\") VALUES ({text})"),
+        ["SQL of named tables"] = async (c, text) =>
+        {
+            using var scope = c.Database.UseWrittenTables<Note>();
+            await c.Database.ExecuteSqlAsync($"INSERT INTO \"Notes\" (\"Text\") VALUES ({text})");
+        },
+        ["SQL that looks like a query"] = async (c, text) =>
+            await c.Database.SqlQuery<int>($"INSERT INTO \"Notes\" (\"Text\") VALUES ({text}) RETURNING \"Id\" AS \"Value\"").ToListAsync(),
+        ["a transaction"] = async (c, text) =>
+        {
+            await using var transaction = await c.Database.BeginTransactionAsync();
+            c.Add(new Note { Text = text });
+            await c.SaveChangesAsync();
+            await transaction.CommitAsync();
+        },
+        ["a synchronous transaction"] = (c, text) =>
+        {
+            using var transaction = c.Database.BeginTransaction();
+            c.Add(new Note { Text = text });
+            c.SaveChanges();
+            transaction.Commit();
+            return Task.CompletedTask;
+        },
+        ["a transaction with a savepoint rolled back"] = async (c, text) =>
+        {
+            await using var transaction = await c.Database.BeginTransactionAsync();
+            c.Add(new Note { Text = text });
+            await c.SaveChangesAsync();
+            await transaction.CreateSavepointAsync("here");
+            await c.Database.ExecuteSqlAsync($"DELETE FROM \"Tags\" WHERE false");
+            await transaction.RollbackToSavepointAsync("here");
+            await transaction.CommitAsync();
+        },
+        ["a TransactionScope"] = async (c, text) =>
+        {
+            using var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);
+            c.Add(new Note { Text = text });
+            await c.SaveChangesAsync();
+            scope.Complete();
+        },
+        ["a TransactionScope that outlives its context"] = async (c, text) =>
+        {
+            using var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);
+            c.Add(new Note { Text = text });
+            await c.SaveChangesAsync();
+            await c.DisposeAsync();
+            scope.Complete();
+        },
+        ["a transaction of the application"] = async (c, text) =>
+        {
+            var connection = (NpgsqlConnection)c.Database.GetDbConnection();
+            await connection.OpenAsync();
+            await using (var transaction = await connection.BeginTransactionAsync())
+            {
+                await c.Database.UseTransactionAsync(transaction);
+                c.Add(new Note { Text = text });
+                await c.SaveChangesAsync();
+                await transaction.CommitAsync();
+                await c.Database.UseTransactionAsync(null);
+            }
+
+            await connection.CloseAsync();
+        },
+    };
+
+    public static TheoryData<string> Writes => [.. _writes.Keys];
+
+    [Theory]
+    [MemberData(nameof(Writes))]
+    public async Task Is_seen_by_the_next_cached_read(string write)
+    {
+        await using var redis = await RedisServer.StartAsync();
+        var here = await CachedBlogs.StartAsync(fixture.Cluster, c => c.Redis(redis.Endpoint));
+        var there = await CachedBlogs.StartAsync(fixture.Cluster, c => c.Redis(redis.Endpoint));
+        await fixture.Cluster.Primary.ExecuteAsync("INSERT INTO \"Notes\" (\"Text\") VALUES ('to be updated'), ('to be deleted')");
+        await using (var context = here.Context())
+        {
+            await context.Database.InvalidateCacheAsync<Note>();
+        }
+
+        foreach (var (process, name) in new[] { (here, "the process that wrote"), (there, "another process") })
+        {
+            await CachedAsync(process);
+            await using (var context = here.Context())
+            {
+                await _writes[write](context, $"{write} {Guid.NewGuid():N}");
+            }
+
+            var truth = await TruthAsync();
+            Assert.True(truth == await NotesAsync(process), $"{name} read something older than the write");
+            await fixture.Cluster.Primary.ExecuteAsync("INSERT INTO \"Notes\" (\"Text\") VALUES ('to be updated'), ('to be deleted')");
+            await using (var context = here.Context())
+            {
+                await context.Database.InvalidateCacheAsync<Note>();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_rollback_leaves_results_as_they_are()
+    {
+        var blogs = await CachedBlogs.StartAsync(fixture.Cluster);
+        await CachedAsync(blogs);
+        await using (var context = blogs.Context())
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync();
+            context.Add(new Note { Text = "never" });
+            await context.SaveChangesAsync();
+            Assert.Equal(CacheOutcome.WriteUnderWay, await blogs.OutcomeAsync(c => c.Notes.OrderBy(n => n.Id).Cacheable().ToListAsync()));
+            await transaction.RollbackAsync();
+        }
+
+        Assert.Equal(CacheOutcome.LocalHit, await blogs.OutcomeAsync(c => c.Notes.OrderBy(n => n.Id).Cacheable().ToListAsync()));
+    }
+
+    [Fact]
+    public async Task A_write_leaves_results_of_other_tables_as_they_are()
+    {
+        var blogs = await CachedBlogs.StartAsync(fixture.Cluster);
+        await CachedAsync(blogs);
+        await using (var context = blogs.Context())
+        {
+            context.Add(new Tag { Name = "unrelated" });
+            await context.SaveChangesAsync();
+        }
+
+        Assert.Equal(CacheOutcome.LocalHit, await blogs.OutcomeAsync(c => c.Notes.OrderBy(n => n.Id).Cacheable().ToListAsync()));
+        Assert.Equal(CacheOutcome.Stale, await blogs.OutcomeAsync(async c =>
+        {
+            await c.Tags.Where(t => t.Id == -1).Cacheable(TimeSpan.FromMinutes(1)).ToListAsync();
+            return 0;
+        }));
+    }
+
+    [Fact]
+    public async Task A_delete_that_the_database_cascades_is_seen_in_the_other_table()
+    {
+        var blogs = await CachedBlogs.StartAsync(fixture.Cluster);
+        int id;
+        await using (var context = blogs.Context())
+        {
+            var blog = new Blog
+            {
+                Name = "short", Author = new Author { Name = "a" }, Settings = new BlogSettings { Theme = "t" }, Posts = [new Post { Title = "gone soon" }],
+            };
+            context.Add(blog);
+            await context.SaveChangesAsync();
+            id = blog.Id;
+        }
+
+        await using (var context = blogs.Context())
+        {
+            Assert.Equal(1, await context.Posts.Cacheable().CountAsync(p => p.BlogId == id));
+            Assert.Equal(1, await context.Posts.Cacheable().CountAsync(p => p.BlogId == id));
+
+            // The posts are not loaded: the database removes them.
+            await context.Blogs.Where(b => b.Id == id).ExecuteDeleteAsync();
+            Assert.Equal(0, await context.Posts.Cacheable().CountAsync(p => p.BlogId == id));
+        }
+    }
+
+    [Fact]
+    public async Task A_tag_makes_its_results_old()
+    {
+        var blogs = await CachedBlogs.StartAsync(fixture.Cluster);
+        Assert.Equal(CacheOutcome.Absent, await blogs.OutcomeAsync(c => c.Tags.WithCacheTag("front page").Cacheable().ToListAsync()));
+        Assert.Equal(CacheOutcome.LocalHit, await blogs.OutcomeAsync(c => c.Tags.WithCacheTag("front page").Cacheable().ToListAsync()));
+        await using (var context = blogs.Context())
+        {
+            await context.Database.InvalidateCacheTagsAsync(["front page"]);
+        }
+
+        Assert.Equal(CacheOutcome.Stale, await blogs.OutcomeAsync(c => c.Tags.WithCacheTag("front page").Cacheable().ToListAsync()));
+    }
+
+    private static async Task CachedAsync(CachedBlogs process)
+    {
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                process.Log.Clear();
+                await NotesAsync(process);
+                return process.Log.Sql.Count == 0;
+            },
+            TimeSpan.FromSeconds(10),
+            "the notes are cached");
+    }
+
+    private static async Task<string> NotesAsync(CachedBlogs process)
+    {
+        await using var context = process.Context();
+        return string.Join('\n', (await context.Notes.OrderBy(n => n.Id).Cacheable().ToListAsync()).Select(n => n.Id + n.Text));
+    }
+
+    private async Task<string> TruthAsync()
+    {
+        await using var context = new BlogContext(new DbContextOptionsBuilder<BlogContext>().UseNpgsql(fixture.Cluster.Primary.ConnectionString).Options);
+        return string.Join('\n', (await context.Notes.OrderBy(n => n.Id).ToListAsync()).Select(n => n.Id + n.Text));
+    }
+}

@@ -218,9 +218,8 @@ public sealed class MultiplexerCacheStore : ICacheStore
             }
         }
 
-        return held.Length == count || held[count].IsNull
-            ? CacheReading.Of(null, versions, incarnation)
-            : CacheReading.Of((byte[])held[count]!, versions, incarnation);
+        var entry = held.Length == count ? null : (byte[]?)held[count];
+        return CacheReading.Of(entry is null ? default(ReadOnlyMemory<byte>?) : entry, versions, incarnation);
     }
 
     private (string? Failure, T? Reply) Try<T>(Func<T> call)

@@ -156,9 +156,9 @@ internal sealed class DistributedCacheStore : ICacheStore
     private static DistributedCacheEntryOptions EntryOptions(TimeSpan timeToLive) => new() { AbsoluteExpirationRelativeToNow = timeToLive < Longest ? timeToLive : Longest };
 
     private static CacheReading Reading(string? failure, byte[]? value, long[] values) =>
-        failure is not null ? CacheReading.Failed(failure)
-        : value is null ? CacheReading.Of(null, values, Incarnation)
-        : CacheReading.Of(value, values, Incarnation);
+        failure is null
+            ? CacheReading.Of(value is null ? default(ReadOnlyMemory<byte>?) : value, values, Incarnation)
+            : CacheReading.Failed(failure);
 
     private long ReadVersion(string version)
     {

@@ -49,7 +49,7 @@ internal sealed class MemoryCacheStore : ICacheStore
     public CacheReading Read(string? entry, IReadOnlyList<string> versions)
     {
         var values = new long[versions.Count];
-        ReadOnlyMemory<byte>? value = null;
+        byte[]? value = null;
         lock (_lock)
         {
             for (var i = 0; i < values.Length; i++)
@@ -63,7 +63,8 @@ internal sealed class MemoryCacheStore : ICacheStore
             }
         }
 
-        return CacheReading.Of(value, values, _incarnation);
+        // A plain null would be taken for an array, and become an empty entry.
+        return CacheReading.Of(value is null ? default(ReadOnlyMemory<byte>?) : value, values, _incarnation);
     }
 
     public ValueTask<CacheReading> ReadAsync(string? entry, IReadOnlyList<string> versions, CancellationToken cancellationToken) =>

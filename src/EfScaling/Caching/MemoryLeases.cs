@@ -11,6 +11,9 @@ internal sealed class MemoryLeases
     private readonly Dictionary<string, Moment> _ends = [];
     private int _sweepAt = FirstSweep;
 
+    /// <summary>Gets how many leases are remembered, ended ones among them.</summary>
+    public int Count => _ends.Count;
+
     /// <summary>Takes a lease that nobody holds.</summary>
     public bool TryTake(string lease, Moment now, Moment until)
     {

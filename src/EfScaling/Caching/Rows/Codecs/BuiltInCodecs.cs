@@ -57,13 +57,13 @@ internal static class BuiltInCodecs
         new EachCodec<JsonDocument>(
             CodecId.JsonDocument,
             static (w, v) => w.Block(JsonBytes.Of(v.RootElement)),
-            static (ref r) => JsonDocument.Parse(r.Block().ToArray()),
+            static (ref r) => JsonBytes.ReadDocument(ref r),
             static v => JsonDocument.Parse(JsonBytes.Of(v.RootElement).ToArray()),
             static v => JsonBytes.MemoryOf(v.RootElement)),
         new EachCodec<JsonElement>(
             CodecId.JsonElement,
             static (w, v) => w.Block(JsonBytes.Of(v)),
-            static (ref r) => JsonBytes.Parse(r.Block()),
+            static (ref r) => JsonBytes.ReadElement(ref r),
             static v => JsonBytes.Parse(JsonBytes.Of(v)),
             JsonBytes.MemoryOf),
         new EachCodec<BitArray>(CodecId.BitArray, WriteBits, static (ref r) => ReadBits(ref r), static v => new BitArray(v), static v => 56 + (v.Count / 8)),

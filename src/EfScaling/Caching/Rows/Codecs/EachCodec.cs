@@ -9,9 +9,12 @@ namespace EfScaling.Caching.Rows.Codecs;
 /// <param name="measure">Gets the memory of a value beside its place in an array; <see langword="null"/> means none.</param>
 /// <param name="canKeep">Gets whether a value survives; <see langword="null"/> means that all do.</param>
 internal sealed class EachCodec<T>(
-    CodecId id, Action<PayloadWriter, T> write, ReadValue<T> read, Func<T, T>? copy = null, Func<T, int>? measure = null, Func<T, bool>? canKeep = null)
+    CodecId id, Action<PayloadWriter, T> write, EachCodec<T>.Reading read, Func<T, T>? copy = null, Func<T, int>? measure = null, Func<T, bool>? canKeep = null)
     : ValueCodec<T>(id)
 {
+    /// <summary>Reads one value from a payload.</summary>
+    internal delegate T Reading(ref PayloadReader reader);
+
     /// <inheritdoc />
     public override bool CopiesOnRead => copy is not null;
 

@@ -1,4 +1,0 @@
-namespace EfScaling.Caching.Rows.Codecs;
-
-/// <summary>Reads one value from a payload.</summary>
-internal delegate T ReadValue<out T>(ref PayloadReader reader);

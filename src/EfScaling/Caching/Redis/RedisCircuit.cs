@@ -15,10 +15,7 @@ internal sealed class RedisCircuit(RedisOptions options, TimeProvider clock)
     private Moment _countedAt = Moment.Never;
     private TimeSpan _openTime = TimeSpan.Zero;
     private volatile int _failures;
-    private volatile bool _isClosed;
-
-    /// <summary>Gets whether operations are sent.</summary>
-    public bool IsClosed => _isClosed;
+    private bool _isClosed;
 
     /// <summary>Gets how long the server is still left alone; zero when the probe is due.</summary>
     public TimeSpan UntilProbe

@@ -2,6 +2,7 @@ using System.Data.Common;
 using EfScaling.Caching;
 using EfScaling.Caching.Rows;
 using EfScaling.Diagnostics;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing;
 
@@ -52,12 +53,42 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
             return;
         }
 
-        if (_recorder.Complete() is not { } rows)
+        if (_recorder.Complete() is { } rows)
+        {
+            Complete(rows);
+        }
+        else
         {
             Drop(CacheOutcome.NotCacheable);
-            return;
+        }
+    }
+
+    /// <summary>Records what a reader gives.</summary>
+    /// <returns>All rows; <see langword="null"/> if they are too large, or not what the query said.</returns>
+    public RowSet? Load(RelationalDataReader reader)
+    {
+        while (IsOpen && reader.Read())
+        {
+            Add(reader.DbDataReader);
         }
 
+        return IsOpen ? _recorder.Complete() : null;
+    }
+
+    /// <inheritdoc cref="Load" />
+    public async Task<RowSet?> LoadAsync(RelationalDataReader reader, CancellationToken cancellationToken)
+    {
+        while (IsOpen && await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            Add(reader.DbDataReader);
+        }
+
+        return IsOpen ? _recorder.Complete() : null;
+    }
+
+    /// <summary>Keeps rows.</summary>
+    public void Complete(RowSet rows)
+    {
         IsOpen = false;
         QueryCacheMeter.RecordLoad(cache.Clock.GetElapsedTime(_startedAt));
         if (!cache.IsWriteUnderWay(request.Versions))

@@ -114,6 +114,11 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return new CacheDecision(CacheOutcome.NotCacheable, fact);
         }
 
+        if (query.IsTooLarge)
+        {
+            return new CacheDecision(CacheOutcome.TooLarge);
+        }
+
         if (router.CacheObstacleOf(plan, command) is { } obstacle)
         {
             return new CacheDecision(obstacle);

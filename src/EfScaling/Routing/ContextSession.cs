@@ -20,6 +20,9 @@ internal sealed class ContextSession(IPositionSource source)
     private bool _isHeld;
     private SessionProgress? _heldIn;
 
+    /// <summary>Gets or sets what is called when the context's own connection was closed.</summary>
+    public Action? Closed { get; set; }
+
     /// <summary>Gets the context's own connection; <see langword="null"/> until it is known.</summary>
     public DbConnection? Connection { get; private set; }
 
@@ -221,6 +224,7 @@ internal sealed class ContextSession(IPositionSource source)
         }
 
         _isRead = false;
+        Closed?.Invoke();
     }
 
     // Until the connection is closed, whoever asks for a token must reckon with writes on it. The session around the context may change meanwhile.

@@ -110,6 +110,15 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     /// <inheritdoc cref="Publish" />
     public ValueTask PublishAsync() => _writes.PublishAsync();
 
+    /// <summary>Publishes what is left when the context's connection is closed: writes in a transaction of the application's, which has ended by then.</summary>
+    public void EndConnection()
+    {
+        if (_around is null)
+        {
+            _writes.Publish();
+        }
+    }
+
     /// <summary>Forgets what the transaction wrote: it was rolled back.</summary>
     public void Discard() => _writes.Discard();
 
@@ -117,11 +126,8 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     public void Reset()
     {
         _scope = null;
-        if (_around is null)
-        {
-            _writes.Publish();
-        }
-        else
+        EndConnection();
+        if (_around is not null)
         {
             // They belong to a transaction that goes on without the context.
             (_writes, _around) = (new UnitOfWrites(cache, logger), null);

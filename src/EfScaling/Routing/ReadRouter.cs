@@ -54,7 +54,7 @@ internal sealed class ReadRouter(
     public Cluster Cluster => _cluster ?? Attach();
 
     /// <summary>Gets what the context has written and seen.</summary>
-    public ContextSession Session => _session ??= new ContextSession(Cluster);
+    public ContextSession Session => _session ??= new ContextSession(Cluster) { Closed = () => _writes?.EndConnection() };
 
     /// <summary>Gets the context's part of the query cache; <see langword="null"/> without one.</summary>
     public ContextCache? Cache => cacheOptions is null ? null : _cache ??= new ContextCache(this, cacheOptions, FindCache());
@@ -426,6 +426,7 @@ internal sealed class ReadRouter(
     /// <inheritdoc />
     public void Dispose()
     {
+        _writes?.Reset();
         _session?.Unwatch();
         _connections?.Dispose();
         _connections = null;
@@ -434,6 +435,7 @@ internal sealed class ReadRouter(
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
+        _writes?.Reset();
         _session?.Unwatch();
         if (_connections is not null)
         {

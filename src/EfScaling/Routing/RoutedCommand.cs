@@ -1,10 +1,12 @@
 using System.Data.Common;
 using EfScaling.Caching;
+using EfScaling.Caching.Rows;
 using EfScaling.Consistency;
 using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
 
@@ -148,7 +150,9 @@ internal sealed class RoutedCommand(
         var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased: false);
         try
         {
-            return Record(router, fill, Read(router, parameterObject, verdict.Since));
+            return parameterObject.ReaderColumns is null
+                ? Record(router, fill, Read(router, parameterObject, verdict.Since))
+                : Load(router, request, fill, parameterObject, verdict.Since);
         }
         catch
         {
@@ -191,7 +195,9 @@ internal sealed class RoutedCommand(
 
         try
         {
-            return Record(router, fill, await ReadAsync(router, parameterObject, verdict.Since, cancellationToken).ConfigureAwait(false));
+            return parameterObject.ReaderColumns is null
+                ? Record(router, fill, await ReadAsync(router, parameterObject, verdict.Since, cancellationToken).ConfigureAwait(false))
+                : await LoadAsync(router, request, fill, parameterObject, verdict.Since, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -200,16 +206,68 @@ internal sealed class RoutedCommand(
         }
     }
 
+    // EF buffers results while it sends another command, and of the columns only those that it reads. Here the rows are the buffer.
+    private RelationalDataReader Load(ReadRouter router, CacheRequest request, CacheFill fill, in RelationalCommandParameterObject parameterObject, Moment since)
+    {
+        RowSet? rows;
+        CacheOutcome? refusal;
+        using (var reader = Read(router, On(parameterObject.Connection, parameterObject, readerColumns: null), since))
+        {
+            refusal = RefusalOf(router, reader);
+            rows = fill.Load(reader);
+        }
+
+        if (rows is not null)
+        {
+            End(fill, rows, refusal);
+            return new CachedDataReader(rows);
+        }
+
+        fill.Drop(CacheOutcome.TooLarge);
+        request.Query.IsTooLarge = true;
+        return Read(router, parameterObject, Moment.Never);
+    }
+
+    private async Task<RelationalDataReader> LoadAsync(
+        ReadRouter router, CacheRequest request, CacheFill fill, RelationalCommandParameterObject parameterObject, Moment since, CancellationToken cancellationToken)
+    {
+        RowSet? rows;
+        CacheOutcome? refusal;
+        var reader = await ReadAsync(router, On(parameterObject.Connection, parameterObject, readerColumns: null), since, cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            refusal = RefusalOf(router, reader);
+            rows = await fill.LoadAsync(reader, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (rows is not null)
+        {
+            End(fill, rows, refusal);
+            return new CachedDataReader(rows);
+        }
+
+        fill.Drop(CacheOutcome.TooLarge);
+        request.Query.IsTooLarge = true;
+        return await ReadAsync(router, parameterObject, Moment.Never, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static void End(CacheFill fill, RowSet rows, CacheOutcome? refusal)
+    {
+        if (refusal is { } why)
+        {
+            fill.Drop(why);
+        }
+        else
+        {
+            fill.Complete(rows);
+        }
+    }
+
     private RelationalDataReader Record(ReadRouter router, CacheFill fill, RelationalDataReader reader)
     {
-        // What an interceptor of the application made of the SQL is not what the key stands for.
-        if (!reader.DbCommand.CommandText.EndsWith(CommandText, StringComparison.Ordinal))
+        if (RefusalOf(router, reader) is { } why)
         {
-            fill.Drop(CacheOutcome.NotCacheable);
-        }
-        else if (!router.MayFill(reader))
-        {
-            fill.Drop(CacheOutcome.NodeBehind);
+            fill.Drop(why);
         }
         else
         {
@@ -218,6 +276,13 @@ internal sealed class RoutedCommand(
 
         return reader;
     }
+
+    // Why what a reader gives may not be kept.
+    private CacheOutcome? RefusalOf(ReadRouter router, RelationalDataReader reader) =>
+        // What an interceptor of the application made of the SQL is not what the key stands for.
+        !reader.DbCommand.CommandText.EndsWith(CommandText, StringComparison.Ordinal) ? CacheOutcome.NotCacheable
+        : router.MayFill(reader) ? null
+        : CacheOutcome.NodeBehind;
 
     private RelationalDataReader Read(ReadRouter router, in RelationalCommandParameterObject parameterObject, Moment fillSince)
     {
@@ -432,10 +497,14 @@ internal sealed class RoutedCommand(
     private static bool IsBehind(RelationalDataReader reader) => reader.DbCommand is GuardedCommand { IsBehind: true };
 
     private static RelationalCommandParameterObject On(IRelationalConnection connection, in RelationalCommandParameterObject original) =>
+        On(connection, original, original.ReaderColumns);
+
+    private static RelationalCommandParameterObject On(
+        IRelationalConnection connection, in RelationalCommandParameterObject original, IReadOnlyList<ReaderColumn?>? readerColumns) =>
         new(
             connection,
             original.ParameterValues,
-            original.ReaderColumns,
+            readerColumns,
             original.Context,
             original.Logger,
             original.DetailedErrorsEnabled,

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace EfScaling.IntegrationTests.Caching;
 
-/// <summary>The catalog of a real database, and that the database does what the catalog says.</summary>
+/// <summary>The catalog of a real database, and that no table changes that the catalog does not foresee.</summary>
 public sealed class TableCatalogTests(TableCatalogTests.Database database) : IClassFixture<TableCatalogTests.Database>
 {
     private const string Schema =
@@ -94,6 +94,15 @@ public sealed class TableCatalogTests(TableCatalogTests.Database database) : ICl
 
         CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA a, b TO reader;
         """";
+
+    private const string Rows =
+        """
+        INSERT INTO b.root VALUES (1); INSERT INTO b.cascaded VALUES (1, 1); INSERT INTO b.deep VALUES (1, 1); INSERT INTO b.nulled VALUES (1, 1);
+        INSERT INTO b.defaulted VALUES (1, 1); INSERT INTO b.renamed VALUES (1, 1); INSERT INTO b.tree VALUES (1, NULL), (2, 1);
+        INSERT INTO b.ring_1 VALUES (1, NULL); INSERT INTO b.ring_2 VALUES (1, 1); INSERT INTO b.measures VALUES (1, 1); INSERT INTO b.notes VALUES (1, 1);
+        INSERT INTO b.parent VALUES (1); INSERT INTO b.child VALUES (1); INSERT INTO b.both VALUES (1);
+
+        """;
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -213,6 +222,37 @@ public sealed class TableCatalogTests(TableCatalogTests.Database database) : ICl
         Assert.Equal(expected, (await ReadAsync("a, b")).WriteSet(Name(name), Enum.Parse<WriteKind>(kind)) is { } tables ? string.Join(' ', tables) : null);
 
     [Theory]
+    [InlineData("DELETE FROM b.root", "b.root", nameof(WriteKind.Delete), "b.cascaded b.deep b.defaulted b.nulled b.root", "DELETE FROM b.renamed")]
+    [InlineData("UPDATE b.root SET id = 2", "b.root", nameof(WriteKind.Update), "b.renamed b.root", "DELETE FROM b.cascaded; DELETE FROM b.nulled; DELETE FROM b.defaulted")]
+    [InlineData("UPDATE b.nulled SET root = 2", "b.nulled", nameof(WriteKind.Update), "b.followed b.nulled", "INSERT INTO b.root VALUES (2); INSERT INTO b.followed VALUES (1, 1)")]
+    [InlineData("DELETE FROM b.tree WHERE parent IS NULL", "b.tree", nameof(WriteKind.Delete), "b.tree", "")]
+    [InlineData("DELETE FROM b.ring_1", "b.ring_1", nameof(WriteKind.Delete), "b.ring_1 b.ring_2", "")]
+    [InlineData("INSERT INTO b.measures VALUES (9, 2)", "b.measures", nameof(WriteKind.Insert), "b.measures b.measures_1 b.measures_1_b", "")]
+    [InlineData("INSERT INTO b.measures_1_a VALUES (9, 1)", "b.measures_1_a", nameof(WriteKind.Insert), "b.measures b.measures_1 b.measures_1_a", "")]
+    [InlineData("DELETE FROM b.measures_1_a", "b.measures_1_a", nameof(WriteKind.Delete), "b.measures b.measures_1 b.measures_1_a b.notes", "")]
+    [InlineData("UPDATE b.measures SET region = 3", "b.measures", nameof(WriteKind.Update), "b.measures b.measures_1 b.measures_1_a b.measures_2", "DELETE FROM b.notes")]
+    [InlineData("UPDATE b.parent SET id = 7", "b.parent", nameof(WriteKind.Update), "b.both b.child b.other b.parent", "")]
+    [InlineData("INSERT INTO b.both VALUES (7)", "b.both", nameof(WriteKind.Insert), "b.both b.other b.parent", "")]
+    [InlineData("INSERT INTO b.simple VALUES (7)", "b.simple", nameof(WriteKind.Insert), "b.items", "")]
+    public async Task No_table_changes_that_is_not_foreseen(string write, string table, string kind, string changed, string prepare)
+    {
+        await using var connection = await database.OpenAsync("a, b");
+        var catalog = await TableCatalogReader.ReadAsync(connection, Ct);
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        await using var command = new NpgsqlCommand(Rows + prepare, connection);
+        await command.ExecuteNonQueryAsync(Ct);
+
+        var before = await ContentsAsync(connection);
+        command.CommandText = write;
+        await command.ExecuteNonQueryAsync(Ct);
+        var after = await ContentsAsync(connection);
+
+        var actual = before.Keys.Where(name => before[name] != after[name]).Order(StringComparer.Ordinal).ToList();
+        Assert.Equal(changed, string.Join(' ', actual));
+        Assert.Subset(catalog.WriteSet(Name(table), Enum.Parse<WriteKind>(kind))!.Select(t => t.Key).ToHashSet(), actual.ToHashSet());
+    }
+
+    [Theory]
     [InlineData("b.triggered", true)]
     [InlineData("b.quiet", false)]
     [InlineData("b.instead", true)]
@@ -238,6 +278,29 @@ public sealed class TableCatalogTests(TableCatalogTests.Database database) : ICl
         Assert.Equal(["a.orders", "b.items", "b.parent"], catalog.ReadSet([Name("b.joined")]).Tables.Select(t => t.Key));
         Assert.Equal(CacheObstacle.VolatileFunction, catalog.ReadSet([Name("b.now")]).Obstacle?.Obstacle);
         Assert.True(catalog.ReadSet([Name("b.secured")]).HasRowSecurity);
+    }
+
+    private static async Task<Dictionary<string, string>> ContentsAsync(NpgsqlConnection connection)
+    {
+        await using var names = new NpgsqlCommand(
+            "SELECT 'b.' || c.relname FROM pg_class c WHERE c.relnamespace = 'b'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'mixed'", connection);
+        var tables = new List<string>();
+        await using (var reader = await names.ExecuteReaderAsync(Ct))
+        {
+            while (await reader.ReadAsync(Ct))
+            {
+                tables.Add(reader.GetString(0));
+            }
+        }
+
+        var contents = new Dictionary<string, string>();
+        foreach (var table in tables)
+        {
+            await using var command = new NpgsqlCommand($"SELECT coalesce(string_agg(t::text, ' ' ORDER BY t::text), '') FROM {table} AS t", connection);
+            contents.Add(table, (string)(await command.ExecuteScalarAsync(Ct))!);
+        }
+
+        return contents;
     }
 
     private async Task<TableCatalog> ReadAsync(string path, string? role = null)

@@ -238,6 +238,23 @@ public sealed class QueryFactsReaderTests
     }
 
     [Fact]
+    public void A_delete_that_joins_names_the_tables_that_the_provider_does_not_visit()
+    {
+        var joined = 0;
+        var facts = Assert.Single(CommandCapture.Of(
+            c => c.Books.Join(c.Authors, b => b.AuthorId, a => a.Id, (b, a) => new { b, a }).Where(x => x.a.Name == "x").Select(x => x.b).ExecuteDelete(),
+            tree =>
+            {
+                joined = ProviderNodes.FindDelete(tree)!.Value.FromItems.Count;
+                return tree;
+            }));
+
+        Assert.Equal(1, joined);
+        Assert.Equal([Author, Book], facts.Tables.Select(t => t.Key));
+        Assert.Equal(new WriteFacts(new TableName("store", "books"), WriteKind.Delete), facts.Write);
+    }
+
+    [Fact]
     public void A_write_that_calls_what_nobody_knows_may_have_written_anything()
     {
         var update = Assert.Single(CommandCapture.Of(c => c.Books.ExecuteUpdate(s => s.SetProperty(b => b.AuthorId, b => FactsContext.Score(b.Id)))));

@@ -8,7 +8,7 @@ namespace EfScaling.Testing;
 /// <remarks>
 /// Thread-safe. Members fail by the calls of <see cref="RedisServer"/>: kill, suspend or stop them, and start them again. A member keeps what sentinels have
 /// written into its configuration, so a replica that became the master starts again as the master; a killed master starts again as a master, too, and the
-/// sentinels turn it into a replica after about two seconds. What it took in between is lost, as in production.
+/// sentinels turn it into a replica after about two seconds. What it took in between is lost, and its connections are closed, as in production.
 /// Disposing the cluster ends its members and removes the folder; when this process dies without disposing, a watchdog does so, and the next start of any
 /// test server looks again.
 /// </remarks>

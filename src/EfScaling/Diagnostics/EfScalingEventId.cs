@@ -5,6 +5,7 @@ public static class EfScalingEventId
 {
     private const int Replication = 720_100;
     private const int Routing = 720_200;
+    private const int ChangeStream = 720_500;
 
     /// <summary>A node can serve reads (again).</summary>
     public const int NodeServes = Replication;
@@ -56,4 +57,25 @@ public static class EfScalingEventId
 
     /// <summary>A consistency token cannot be used for a cluster, so that reads of its session go to the primary.</summary>
     public const int TokenNotUsable = Routing + 3;
+
+    /// <summary>The changes of a database are read from its write-ahead log.</summary>
+    public const int ChangeStreamStarted = ChangeStream;
+
+    /// <summary>Another instance reads the changes; this one takes over when that ends.</summary>
+    public const int ChangeStreamWaits = ChangeStream + 1;
+
+    /// <summary>Reading the changes failed and is tried again.</summary>
+    public const int ChangeStreamBroke = ChangeStream + 2;
+
+    /// <summary>Changes may have been missed, so everything counts as changed.</summary>
+    public const int ChangeStreamGap = ChangeStream + 3;
+
+    /// <summary>The server no longer allows to read the changes.</summary>
+    public const int ChangeStreamRefused = ChangeStream + 4;
+
+    /// <summary>The replication slot of the changes makes the server keep more of its log than the limit.</summary>
+    public const int ChangeSlotRetainsTooMuch = ChangeStream + 5;
+
+    /// <summary>A publication of all tables was created.</summary>
+    public const int ChangePublicationCreated = ChangeStream + 6;
 }

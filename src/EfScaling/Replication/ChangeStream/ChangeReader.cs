@@ -19,6 +19,7 @@ internal sealed class ChangeReader : IAsyncDisposable
     private readonly Dictionary<uint, HashSet<ChangedTable>> _relations = [];
     private readonly HashSet<ChangedTable> _changed = [];
     private Task _tick = Task.CompletedTask;
+    private bool _hasBegun;
     private bool _isInTransaction;
     private long _confirmed;
 
@@ -63,17 +64,19 @@ internal sealed class ChangeReader : IAsyncDisposable
     }
 
     /// <summary>Reads until the connection breaks, the consumer fails or the token says so; never completes otherwise.</summary>
+    /// <param name="onBegun">Called once, when the server has begun to send.</param>
     /// <param name="consumer">Gets the changes of one transaction and the time since its commit as far as the server knows; called one at a time.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="PostgresException">The server refused, with 55006 when somebody else reads the slot.</exception>
-    public async Task RunAsync(Func<CommittedChanges, TimeSpan, Task> consumer, CancellationToken cancellationToken)
+    public async Task RunAsync(Action onBegun, Func<CommittedChanges, TimeSpan, Task> consumer, CancellationToken cancellationToken)
     {
         var options = new PgOutputReplicationOptions(_options.Publication, PgOutputProtocolVersion.V1);
         var messages = _connection.StartReplication(new PgOutputReplicationSlot(_options.Slot), options, cancellationToken).GetAsyncEnumerator(cancellationToken);
         await using (messages.ConfigureAwait(false))
         {
-            while (await NextAsync(messages).ConfigureAwait(false))
+            while (await NextAsync(messages, onBegun).ConfigureAwait(false))
             {
+                Begin(onBegun);
                 await TakeAsync(messages.Current, consumer, cancellationToken).ConfigureAwait(false);
             }
         }
@@ -86,7 +89,7 @@ internal sealed class ChangeReader : IAsyncDisposable
 
     // A slot that is confirmed only by changes would keep the log of everything else that the server writes. Between transactions, whatever was received is
     // handed on: the server announces a position only after it has sent what was committed before.
-    private async ValueTask<bool> NextAsync(IAsyncEnumerator<PgOutputReplicationMessage> messages)
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<PgOutputReplicationMessage> messages, Action onBegun)
     {
         var next = messages.MoveNextAsync();
         if (next.IsCompleted || _isInTransaction)
@@ -104,7 +107,12 @@ internal sealed class ChangeReader : IAsyncDisposable
                 return await waiting.ConfigureAwait(false);
             }
 
-            Confirm(received);
+            // The server begins with a sign of life that has a position.
+            if ((ulong)received > 0)
+            {
+                Begin(onBegun);
+                Confirm(received);
+            }
 
             // One pause for many messages; else each would leave a timer behind.
             _tick = _tick.IsCompleted ? Task.Delay(_options.ConfirmInterval, _clock, CancellationToken.None) : _tick;
@@ -157,6 +165,15 @@ internal sealed class ChangeReader : IAsyncDisposable
 
         _isInTransaction = false;
         Confirm(end);
+    }
+
+    private void Begin(Action onBegun)
+    {
+        if (!_hasBegun)
+        {
+            _hasBegun = true;
+            onBegun();
+        }
     }
 
     private void Confirm(NpgsqlLogSequenceNumber position)

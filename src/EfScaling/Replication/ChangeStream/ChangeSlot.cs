@@ -81,6 +81,13 @@ internal sealed class ChangeSlot(ChangeServer server, ChangeStreamOptions option
             {
                 var start = await ScalarAsync<NpgsqlLogSequenceNumber>(
                     connection, "SELECT lsn FROM pg_create_logical_replication_slot($1, $2, true)", [NewName, Plugin], cancellationToken).ConfigureAwait(false);
+
+                // The name of the new slot admits one instance; another may have been here before.
+                if (await FindAsync(cancellationToken).ConfigureAwait(false) != ChangeSlotState.Missing)
+                {
+                    return false;
+                }
+
                 await reportGap(new WalPosition((ulong)start)).ConfigureAwait(false);
                 await ScalarAsync<object>(
                     connection, "SELECT lsn::text FROM pg_copy_logical_replication_slot($1, $2, false)", [NewName, options.Slot], cancellationToken).ConfigureAwait(false);

@@ -25,6 +25,8 @@ internal sealed class LogicalChanges(
 {
     private const int MaxDoublings = 20;
 
+    private static readonly TimeSpan _partingTime = TimeSpan.FromSeconds(3);
+
     private readonly Lock _lock = new();
     private ChangeLag? _lag;
     private int _failures;
@@ -144,9 +146,13 @@ internal sealed class LogicalChanges(
 
     private async Task ReadAsync(ChangeServer server, ChangeSlot slot, CancellationToken cancellationToken)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        // Not linked: cancelling the network makes Npgsql ask the server to stop and blocks its thread on one that hangs.
+        var network = new CancellationTokenSource();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var reader = new ChangeReader(server, options, clock);
-        await using (reader.ConfigureAwait(false))
+        var handover = new ChangeHandover(consumer, cancellationToken);
+        var (reading, measuring) = (Task.CompletedTask, Task.CompletedTask);
+        try
         {
             await reader.OpenAsync(cancellationToken).ConfigureAwait(false);
             if (options.IsTemporary)
@@ -159,36 +165,52 @@ internal sealed class LogicalChanges(
                 await ReportGapAsync(position, "the slot is temporary", cancellationToken).ConfigureAwait(false);
             }
 
-            _wasAccepted = true;
-            _saidWaiting = false;
-            logger.ChangeStreamStarted(options.Name, options.Slot, server.Node);
-            var reading = reader.RunAsync((changes, sinceCommit) => HandOnAsync(changes, sinceCommit, end.Token), end.Token);
-            var measuring = MeasureAsync(reader, slot, end.Token);
-            var ended = await Task.WhenAny(reading, measuring).ConfigureAwait(false);
-            await end.CancelAsync().ConfigureAwait(false);
-            await Task.WhenAll(reading, measuring).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                await ended.ConfigureAwait(false);
-            }
-            catch (PostgresException raced) when (raced.SqlState == PostgresErrorCodes.ObjectInUse)
-            {
-                // Another instance took the slot between our look and our start.
-            }
-            catch (PostgresException unreadable) when (unreadable.SqlState == PostgresErrorCodes.UndefinedObject && !options.IsTemporary)
-            {
-                // The publication was dropped and made again; the server decodes older changes with the catalog of their time, in which there is none.
-                // A dropped slot says the same, and dropping it again does nothing.
-                await slot.DropAsync(cancellationToken).ConfigureAwait(false);
-                throw;
-            }
+            reading = reader.RunAsync(() => OnBegun(server), (changes, sinceCommit) => HandOnAsync(handover, changes, sinceCommit), network.Token);
+            measuring = MeasureAsync(reader, slot, network.Token);
+            var ended = await Task.WhenAny(reading, measuring, Task.Delay(Timeout.InfiniteTimeSpan, clock, stop.Token)).ConfigureAwait(false);
+            await ended.ConfigureAwait(false);
+        }
+        catch (PostgresException raced) when (raced.SqlState == PostgresErrorCodes.ObjectInUse)
+        {
+            // Another instance took the slot between our look and our start.
+        }
+        catch (PostgresException unreadable) when (unreadable.SqlState == PostgresErrorCodes.UndefinedObject && !options.IsTemporary)
+        {
+            // The publication was dropped and made again; the server decodes older changes with the catalog of their time, in which there is none.
+            // A dropped slot says the same, and dropping it again does nothing.
+            await slot.DropAsync(cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await handover.DisposeAsync().ConfigureAwait(false);
+
+            // A server that answers lets go of the slot at once, and the next instance can take it. One that does not is left to itself.
+            await LeaveAsync(reader, network, Task.WhenAll(reading, measuring)).WaitAsync(_partingTime, clock, CancellationToken.None)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    private async Task HandOnAsync(CommittedChanges changes, TimeSpan sinceCommit, CancellationToken cancellationToken)
+    private static async Task LeaveAsync(ChangeReader reader, CancellationTokenSource network, Task underWay)
+    {
+        await network.CancelAsync().ConfigureAwait(false);
+        await underWay.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await reader.DisposeAsync().ConfigureAwait(false);
+        network.Dispose();
+    }
+
+    private void OnBegun(ChangeServer server)
+    {
+        _wasAccepted = true;
+        _saidWaiting = false;
+        logger.ChangeStreamStarted(options.Name, options.Slot, server.Node);
+    }
+
+    private async Task HandOnAsync(ChangeHandover handover, CommittedChanges changes, TimeSpan sinceCommit)
     {
         var start = clock.GetTimestamp();
-        await consumer(changes, cancellationToken).ConfigureAwait(false);
+        await handover.GiveAsync(changes).ConfigureAwait(false);
         _failures = 0;
         ChangeStreamMeter.CountTransaction(options.Name, sinceCommit + clock.GetElapsedTime(start));
     }
@@ -206,7 +228,7 @@ internal sealed class LogicalChanges(
         while (true)
         {
             var askedAt = Moment.Now(clock);
-            if (await slot.MeasureAsync(cancellationToken).ConfigureAwait(false) is { } log)
+            if (await slot.MeasureAsync(cancellationToken).WaitAsync(options.SilenceTimeout, clock, cancellationToken).ConfigureAwait(false) is { } log)
             {
                 behind.Observe(askedAt, log.End);
                 var confirmed = reader.Confirmed;

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using EfScaling.Testing.Processes;
 using EfScaling.Testing.Redis;
 
@@ -11,26 +13,32 @@ namespace EfScaling.Testing;
 /// </remarks>
 public sealed class RedisServer : IAsyncDisposable
 {
-    private const string Name = "redis";
     private const int PortAttempts = 5;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PingPatience = TimeSpan.FromSeconds(1);
 
     private readonly AsyncLock _lifecycle = new();
     private readonly ServerFolder _folder;
     private readonly ServerProcess _process;
-    private readonly string _program;
-    private readonly RedisServerOptions _options;
+    private readonly RedisConfiguration _configuration;
+    private readonly bool _ownsFolder;
     private PortLease _port = PortLease.Take();
+    private string? _configurationFile;
     private bool _wasStarted;
     private bool _disposed;
 
-    private RedisServer(ServerFolder folder, string program, RedisServerOptions options)
+    /// <summary>Describes a server that is not started yet.</summary>
+    /// <param name="folder">Folder of one or more servers.</param>
+    /// <param name="configuration">Its settings; their name is unique in the folder.</param>
+    /// <param name="ownsFolder">Whether the folder goes with this server.</param>
+    internal RedisServer(ServerFolder folder, RedisConfiguration configuration, bool ownsFolder)
     {
         _folder = folder;
-        _program = program;
-        _options = options;
-        _process = new ServerProcess(folder, Name, user: null);
+        _configuration = configuration;
+        _ownsFolder = ownsFolder;
+        _process = new ServerProcess(folder, configuration.Name, user: null);
+        CertificateAuthority = configuration.Login.Authority?.Certificate();
     }
 
     /// <summary>Address that the server listens on: always <c>127.0.0.1</c>.</summary>
@@ -43,10 +51,21 @@ public sealed class RedisServer : IAsyncDisposable
     public string Endpoint => string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}");
 
     /// <summary>Password that clients must give; <see langword="null"/> when the server asks for none.</summary>
-    public string? Password => _options.Password;
+    public string? Password => _configuration.Password;
+
+    /// <summary>Certificate that clients must trust; <see langword="null"/> when the server does not speak TLS.</summary>
+    /// <remarks>
+    /// Each server has an authority of its own, except that a replica, and all members of a <see cref="RedisSentinelCluster"/>, share one. Without its key;
+    /// valid for 30 days. Disposed with the server.
+    /// </remarks>
+    public X509Certificate2? CertificateAuthority { get; }
 
     /// <summary>Whether the server's process exists. A suspended server, and one that is still starting, runs too.</summary>
     public bool IsRunning => _process.IsRunning;
+
+    internal RedisLogin Login => _configuration.Login;
+
+    internal CertificateAuthority? Authority => _configuration.Authority;
 
     /// <summary>Starts a new server and completes when it answers.</summary>
     /// <param name="options">How to start it; <see langword="null"/> means without password and without files.</param>
@@ -58,9 +77,10 @@ public sealed class RedisServer : IAsyncDisposable
     /// <exception cref="PlatformNotSupportedException">The system is neither Linux nor macOS.</exception>
     public static async Task<RedisServer> StartAsync(RedisServerOptions? options = null, CancellationToken cancellationToken = default)
     {
-        var program = ServerBinaries.RedisServer();
+        options ??= new RedisServerOptions();
+        ServerBinaries.RedisServer();
         var folder = await ServerFolder.CreateAsync(cancellationToken).ConfigureAwait(false);
-        var server = new RedisServer(folder, program, options ?? new RedisServerOptions());
+        var server = new RedisServer(folder, new RedisConfiguration("redis", options, AuthorityOf(options)), ownsFolder: true);
         try
         {
             await server.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -105,6 +125,43 @@ public sealed class RedisServer : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The server does not run.</exception>
     public Task ContinueAsync() => _process.ContinueAsync();
 
+    /// <summary>Sends one command over a connection of its own, such as <c>FLUSHALL</c> or <c>CONFIG SET maxmemory 1mb</c>, with all rights.</summary>
+    /// <param name="command">The command and its arguments, each a text of its own: <c>"CONFIG", "SET", "maxmemory", "1mb"</c>.</param>
+    /// <returns>
+    /// The reply as text: numbers in decimal, the elements of an array on lines of their own. <see langword="null"/> when the value is missing.
+    /// </returns>
+    /// <remarks>
+    /// Waits for the reply as long as the server takes; a suspended one never replies. When the server has <see cref="RedisServerOptions.Users"/>, the command
+    /// runs as a user that this package adds, else as the user <c>default</c>.
+    /// </remarks>
+    /// <exception cref="ArgumentException"><paramref name="command"/> is empty.</exception>
+    /// <exception cref="InvalidOperationException">The server refused the command; the message says why.</exception>
+    /// <exception cref="SocketException">The server does not run.</exception>
+    /// <exception cref="IOException">The server closed the connection before it replied.</exception>
+    public Task<string?> ExecuteAsync(params string[] command) => ExecuteAsync(command, CancellationToken.None);
+
+    /// <summary>Sends one command over a connection of its own, with all rights, and gives up when told.</summary>
+    /// <param name="command">The command and its arguments.</param>
+    /// <param name="cancellationToken">Ends the wait; the server may run the command all the same.</param>
+    /// <inheritdoc cref="ExecuteAsync(string[])"/>
+    public async Task<string?> ExecuteAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        if (command.Count == 0)
+        {
+            throw new ArgumentException("A command needs a name: pass one such as 'PING'.", nameof(command));
+        }
+
+        var connection = await RedisConnection.OpenAsync(Port, Login, cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            var reply = await connection.ExecuteAsync(command, cancellationToken).ConfigureAwait(false);
+            return reply.IsError
+                ? throw new InvalidOperationException($"Redis at '{Endpoint}' refused '{command[0]}': {reply.Text}")
+                : reply.Text;
+        }
+    }
+
     /// <summary>Ends the server at once and removes its folder. Does nothing the second time.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -117,15 +174,43 @@ public sealed class RedisServer : IAsyncDisposable
         _disposed = true;
         await _process.KillAsync().ConfigureAwait(false);
         _port.Dispose();
-        await _folder.DisposeAsync().ConfigureAwait(false);
+        CertificateAuthority?.Dispose();
+        if (_ownsFolder)
+        {
+            await _folder.DisposeAsync().ConfigureAwait(false);
+        }
     }
+
+    /// <summary>Sends one command and returns <see langword="null"/> when the server cannot be reached, refuses, or takes longer than <paramref name="patience"/>.</summary>
+    internal async Task<string?> TryExecuteAsync(IReadOnlyList<string> command, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        end.CancelAfter(patience);
+        try
+        {
+            return await ExecuteAsync(command, end.Token).ConfigureAwait(false);
+        }
+        catch (Exception silent) when (silent is SocketException or IOException or InvalidOperationException)
+        {
+            return null;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    // A replica has certificates also to follow a server that speaks TLS while it does not.
+    private static CertificateAuthority? AuthorityOf(RedisServerOptions options) =>
+        options.ReplicaOf?.Authority ?? (options.Tls ? new CertificateAuthority() : null);
 
     private async Task StartUnlockedAsync(CancellationToken cancellationToken)
     {
         for (var attempt = 1; !IsRunning; attempt++)
         {
-            var configuration = await RedisConfiguration.WriteAsync(_folder, Port, Password, cancellationToken).ConfigureAwait(false);
-            _process.Start(_program, [configuration, .. _options.Arguments]);
+            // Written once: a sentinel, and a server that one turned into a master or a replica, has changed the file since.
+            _configurationFile ??= await _configuration.WriteAsync(_folder, Port, cancellationToken).ConfigureAwait(false);
+            _process.Start(ServerBinaries.RedisServer(), [_configurationFile, .. _configuration.Arguments]);
             try
             {
                 await WaitUntilReadyAsync(cancellationToken).ConfigureAwait(false);
@@ -136,6 +221,7 @@ public sealed class RedisServer : IAsyncDisposable
                 // A program that knows nothing of the leases took the port; nobody has seen the number yet.
                 _port.Dispose();
                 _port = PortLease.Take();
+                _configurationFile = null;
             }
         }
     }
@@ -145,7 +231,7 @@ public sealed class RedisServer : IAsyncDisposable
             async () =>
             {
                 var isRunning = IsRunning;
-                if (isRunning && await RedisPing.AnswersAsync(Port, Password, cancellationToken).ConfigureAwait(false))
+                if (isRunning && await AnswersAsync(cancellationToken).ConfigureAwait(false))
                 {
                     return true;
                 }
@@ -155,4 +241,8 @@ public sealed class RedisServer : IAsyncDisposable
             Patience,
             "the Redis server to answer",
             cancellationToken);
+
+    // Refused while it still loads its data.
+    private async Task<bool> AnswersAsync(CancellationToken cancellationToken) =>
+        await TryExecuteAsync(["PING"], PingPatience, cancellationToken).ConfigureAwait(false) is not null;
 }

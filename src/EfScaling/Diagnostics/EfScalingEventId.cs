@@ -7,6 +7,7 @@ public static class EfScalingEventId
     private const int Routing = 720_200;
     private const int QueryCache = 720_350;
     private const int Caching = 720_300;
+    private const int ChangeStream = 720_500;
 
     /// <summary>A node can serve reads (again).</summary>
     public const int NodeServes = Replication;
@@ -90,4 +91,24 @@ public static class EfScalingEventId
 
     /// <summary>The cache store answers but refuses an operation, with the reason; logged once for each reason and connection.</summary>
     public const int StoreRefuses = Caching + 3;
+    /// <summary>The changes of a database are read from its write-ahead log.</summary>
+    public const int ChangeStreamStarted = ChangeStream;
+
+    /// <summary>Another instance reads the changes; this one takes over when that ends.</summary>
+    public const int ChangeStreamWaits = ChangeStream + 1;
+
+    /// <summary>Reading the changes failed and is tried again.</summary>
+    public const int ChangeStreamBroke = ChangeStream + 2;
+
+    /// <summary>Changes may have been missed, so everything counts as changed.</summary>
+    public const int ChangeStreamGap = ChangeStream + 3;
+
+    /// <summary>The server no longer allows to read the changes.</summary>
+    public const int ChangeStreamRefused = ChangeStream + 4;
+
+    /// <summary>The replication slot of the changes makes the server keep more of its log than the limit.</summary>
+    public const int ChangeSlotRetainsTooMuch = ChangeStream + 5;
+
+    /// <summary>A publication of all tables was created.</summary>
+    public const int ChangePublicationCreated = ChangeStream + 6;
 }

@@ -58,6 +58,7 @@ run_tests() {
 build_stack_exchange_redis() {
     local project=tests/EfScaling.StackExchangeRedis.Tests/EfScaling.StackExchangeRedis.Tests.csproj
     local options=() log=artifacts/stack-exchange-redis-restore.log
+    mkdir -p artifacts
     if dotnet restore "$project" --nologo --verbosity quiet >"$log" 2>&1; then
         echo "StackExchange.Redis: restored with all that it needs."
     else

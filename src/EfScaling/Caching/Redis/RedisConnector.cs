@@ -5,7 +5,10 @@ namespace EfScaling.Caching.Redis;
 /// <summary>Makes connections that are ready for use.</summary>
 internal sealed class RedisConnector(RedisOptions options, TimeProvider clock)
 {
-    // HELLO is not answered in time by a server that has just been woken, and the first use of a code path takes time as well.
+    /// <summary>How the server lists the connection.</summary>
+    private const string Name = "EfScaling";
+
+    // One slow answer may be chance, and refusing the server for it costs a second without a cache.
     private const int Tries = 3;
 
     /// <summary>Connects to the first server that is a master and answers within the time limit of an operation.</summary>
@@ -63,16 +66,16 @@ internal sealed class RedisConnector(RedisOptions options, TimeProvider clock)
 
     private void SayHello(RedisDialog dialog)
     {
+        // The name goes with it: CLIENT SETNAME would need a right of its own.
         if (options.Password is { } password)
         {
-            dialog.Ask("hello", "HELLO", "3", "AUTH", options.User ?? "default", password);
+            dialog.Ask("hello", "HELLO", "3", "AUTH", options.User ?? "default", password, "SETNAME", Name);
         }
         else
         {
-            dialog.Ask("hello", "HELLO", "3");
+            dialog.Ask("hello", "HELLO", "3", "SETNAME", Name);
         }
 
-        dialog.Ask("client|setname", "CLIENT", "SETNAME", "EfScaling");
         if (options.Database != 0)
         {
             dialog.Ask("select", "SELECT", options.Database.ToString(CultureInfo.InvariantCulture));

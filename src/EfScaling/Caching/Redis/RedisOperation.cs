@@ -17,7 +17,6 @@ internal abstract class RedisOperation<T>(string operation, Moment started, Time
     private readonly object? _signal = blocks ? new object() : null;
     private ManualResetValueTaskSourceCore<T> _completion = new() { RunContinuationsAsynchronously = true };
     private CancellationTokenRegistration _cancellation;
-    private T? _result;
     private bool _isSet;
 
     /// <summary>Blocks until it is complete, at most for its time limit.</summary>
@@ -47,13 +46,19 @@ internal abstract class RedisOperation<T>(string operation, Moment started, Time
                 Monitor.Wait(_signal);
             }
 
-            return _result!;
         }
+
+        return _completion.GetResult(_completion.Version);
     }
 
     /// <summary>Completes with the result, at most after the time limit.</summary>
     public ValueTask<T> AsTask(CancellationToken cancellationToken)
     {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<T>(cancellationToken);
+        }
+
         if (cancellationToken.CanBeCanceled && IsPending)
         {
             _cancellation = cancellationToken.UnsafeRegister(static (request, token) => ((RedisOperation<T>)request!).Cancel(token), this);
@@ -97,17 +102,14 @@ internal abstract class RedisOperation<T>(string operation, Moment started, Time
         }
 
         Record();
-        if (_signal is null)
+        _completion.SetResult(result);
+        if (_signal is not null)
         {
-            _completion.SetResult(result);
-            return true;
-        }
-
-        lock (_signal)
-        {
-            _result = result;
-            _isSet = true;
-            Monitor.PulseAll(_signal);
+            lock (_signal)
+            {
+                _isSet = true;
+                Monitor.PulseAll(_signal);
+            }
         }
 
         return true;

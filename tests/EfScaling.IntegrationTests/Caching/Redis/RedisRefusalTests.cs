@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using EfScaling.Caching.Redis;
+using EfScaling.Caching;
 using EfScaling.IntegrationTests.Testing;
 using EfScaling.Testing;
 using static EfScaling.IntegrationTests.Caching.Redis.RedisStores;
@@ -17,13 +17,10 @@ public sealed class RedisRefusalTests
         await using var redis = await RedisServer.StartAsync(new() { Password = "s3cret#x" });
         await using var wrong = Start(OptionsOf(redis) with { Password = "wr0ng#x" });
         await using var missing = Start(OptionsOf(redis) with { Password = null });
-        await using var none = await RedisServer.StartAsync();
-        await using var needless = Start(OptionsOf(none) with { Password = "wr0ng#x" });
 
         await wrong.FailsWithAsync("refuses the password of the user 'default'");
         await missing.FailsWithAsync("asks for a password");
-        await needless.FailsWithAsync("password");
-        Assert.DoesNotContain(wrong.Events.Events.Concat(needless.Events.Events), e => e.Message.Contains("wr0ng", StringComparison.Ordinal));
+        Assert.DoesNotContain(wrong.Events.Events, e => e.Message.Contains("wr0ng", StringComparison.Ordinal));
         Assert.Contains("password", wrong.Store.Read(Entry, [Orders]).Failure, StringComparison.Ordinal);
     }
 
@@ -60,7 +57,7 @@ public sealed class RedisRefusalTests
         await using var elsewhere = await ConnectAsync(OptionsOf(redis) with { User = "app", Password = "pw" });
         Assert.Contains("keys", elsewhere.Store.Read(Entry, [Orders]).Failure, StringComparison.Ordinal);
 
-        static async Task<EfScaling.Caching.CacheAnswer> BumpOfExistingAsync(RedisStores app)
+        static async Task<CacheAnswer> BumpOfExistingAsync(RedisStores app)
         {
             await app.ReadAsync(Orders);
             return await app.Store.BumpAsync([Orders], null, default);

@@ -5,6 +5,7 @@ public static class EfScalingEventId
 {
     private const int Replication = 720_100;
     private const int Routing = 720_200;
+    private const int Projections = 720_400;
 
     /// <summary>A node can serve reads (again).</summary>
     public const int NodeServes = Replication;
@@ -56,4 +57,13 @@ public static class EfScalingEventId
 
     /// <summary>A consistency token cannot be used for a cluster, so that reads of its session go to the primary.</summary>
     public const int TokenNotUsable = Routing + 3;
+
+    /// <summary>A change could not be applied to a read model and is tried again.</summary>
+    public const int ProjectionFailed = Projections;
+
+    /// <summary>A key of a read model was given up after it failed too often; other keys go on.</summary>
+    public const int ProjectionParked = Projections + 1;
+
+    /// <summary>A read model cannot be kept current for a while, because the database or the store of the views fails.</summary>
+    public const int ProjectionPaused = Projections + 2;
 }

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace EfScaling.Projections;
 
@@ -7,8 +8,12 @@ namespace EfScaling.Projections;
 /// <remarks>Old keys are read before the save and new ones after it, when the database has given out those that it generates.</remarks>
 internal sealed class OutboxChanges
 {
+    private static readonly EqualityComparer<object?[]> _keys = EqualityComparer<object?[]>.Create(
+        (left, right) => left.AsSpan().SequenceEqual(right), values => values.Aggregate(0, HashCode.Combine));
+
     private readonly HashSet<OutboxEntry> _old = [];
     private readonly List<(Projection Projection, string Source, PropertyEntry Value)> _new = [];
+    private readonly Dictionary<IReadOnlyKey, Dictionary<object?[], EntityEntry>> _owners = [];
 
     private OutboxChanges()
     {
@@ -24,7 +29,7 @@ internal sealed class OutboxChanges
             foreach (var entry in entries.Where(e => e.State is EntityState.Added or EntityState.Modified or EntityState.Deleted))
             {
                 // An owned entity is part of its owner, also where it has a row or a document of its own.
-                for (var part = entry; part is not null; part = OwnerOf(part, entries))
+                for (var part = entry; part is not null; part = changes.OwnerOf(part, entries))
                 {
                     changes.Add(part, projections);
                 }
@@ -52,21 +57,28 @@ internal sealed class OutboxChanges
         }
     }
 
-    private static EntityEntry? OwnerOf(EntityEntry entry, IReadOnlyList<EntityEntry> entries)
+    // A row that left its owner may have lost the owner's key, but not the memory of it.
+    private static object?[] ValuesOf(EntityEntry entry, IEnumerable<IProperty> properties) =>
+        [.. properties.Select(entry.Property).Select(p => entry.State == EntityState.Deleted ? p.OriginalValue : p.CurrentValue)];
+
+    private EntityEntry? OwnerOf(EntityEntry entry, IReadOnlyList<EntityEntry> entries)
     {
         if (entry.Metadata.FindOwnership() is not { } ownership)
         {
             return null;
         }
 
-        return entries.FirstOrDefault(e =>
-            ownership.PrincipalEntityType.IsAssignableFrom(e.Metadata)
-            && ownership.Properties.Zip(ownership.PrincipalKey.Properties).All(p => Equals(ValueOf(entry.Property(p.First)), ValueOf(e.Property(p.Second)))));
-    }
+        if (!_owners.TryGetValue(ownership.PrincipalKey, out var owners))
+        {
+            _owners[ownership.PrincipalKey] = owners = new(_keys);
+            foreach (var owner in entries.Where(e => ownership.PrincipalKey.DeclaringEntityType.IsAssignableFrom(e.Metadata)))
+            {
+                owners.TryAdd(ValuesOf(owner, ownership.PrincipalKey.Properties), owner);
+            }
+        }
 
-    // A row that left its owner may have lost the owner's key, but not the memory of it.
-    private static object? ValueOf(PropertyEntry property) =>
-        property.EntityEntry.State == EntityState.Deleted ? property.OriginalValue : property.CurrentValue;
+        return owners.GetValueOrDefault(ValuesOf(entry, ownership.Properties));
+    }
 
     private void Add(EntityEntry entry, ProjectionSet projections)
     {

@@ -102,6 +102,7 @@ internal sealed class ProjectionDispatcher<TContext>(
                     + $"Register them with AddDbContext, AddDbContextFactory or AddPooledDbContextFactory, which apply what AddProjection adds to their options.");
             }
 
+            projections.Check(context.Model);
             return new DispatchContext(context, services, scope);
         }
         catch

@@ -1,3 +1,5 @@
+using Microsoft.EntityFrameworkCore.Metadata;
+
 namespace EfScaling.Projections;
 
 /// <summary>The projections of one context type. Filled while the application registers its services, and read only after that.</summary>
@@ -28,5 +30,19 @@ internal class ProjectionSet
         return found.Length > 0
             ? found
             : throw new InvalidOperationException($"No projection makes views of type '{viewType.Name}' from this context. Add one with services.AddProjection<...>(...).");
+    }
+
+    /// <summary>Checks that the model knows what projections follow.</summary>
+    /// <exception cref="InvalidOperationException">It lacks an entity or a property.</exception>
+    public void Check(IReadOnlyModel model)
+    {
+        foreach (var (projection, source) in _projections.SelectMany(p => p.Sources.Select(s => (p, s))))
+        {
+            if (!model.GetEntityTypes().Any(t => t.ClrType == source.EntityType && t.FindProperty(source.Property) is not null))
+            {
+                throw new InvalidOperationException(
+                    $"The projection '{projection.Name}' follows '{source.EntityType.Name}.{source.Property}', which the model of the context does not have. Map it, or correct the On<...>(...) call.");
+            }
+        }
     }
 }

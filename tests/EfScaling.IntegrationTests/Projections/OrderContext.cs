@@ -11,6 +11,8 @@ public sealed class OrderContext(DbContextOptions<OrderContext> options) : DbCon
 
     public DbSet<Customer> Customers => Set<Customer>();
 
+    public DbSet<Parcel> Parcels => Set<Parcel>();
+
     public DbSet<OrderView> Views => Set<OrderView>();
 
     public static async Task<OrderView?> BuildAsync(OrderContext db, int id, CancellationToken cancellationToken)
@@ -99,4 +101,23 @@ public sealed class LineView
     public required string Product { get; set; }
 
     public decimal Price { get; set; }
+}
+
+public sealed class Parcel
+{
+    public Guid Id { get; set; }
+
+    public required string Code { get; set; }
+}
+
+/// <summary>Is kept nowhere; names the key of parcels.</summary>
+public sealed class ParcelView
+{
+    public Guid Id { get; set; }
+}
+
+/// <summary>Is kept nowhere; names the key of codes.</summary>
+public sealed class CodeView
+{
+    public required string Code { get; set; }
 }

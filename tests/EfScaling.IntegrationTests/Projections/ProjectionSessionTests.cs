@@ -36,6 +36,36 @@ public sealed class ProjectionSessionTests(ClusterFixture fixture)
         Assert.Equal([$"{id}: , , 1.00, p0=1.00"], await instance.ViewsAsync());
     }
 
+    [Fact]
+    public async Task Session_waits_for_all_views_that_its_change_affects()
+    {
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var gate = new TaskCompletionSource();
+        gate.SetResult();
+        var instance = await database.Instance(o => o.Build = async (db, id, token) =>
+        {
+            await Volatile.Read(ref gate).Task.WaitAsync(token);
+            return await OrderContext.BuildAsync(db, id, token);
+        }).StartAsync();
+        await instance.WriteAsync(async c => await c.AddAsync(new Order { Customer = new Customer { Name = "Ada" } }));
+        await instance.UntilAppliedAsync();
+        Volatile.Write(ref gate, new TaskCompletionSource());
+
+        await using var context = instance.Context();
+        (await context.Customers.SingleAsync()).Name = "Grace";
+        await context.SaveChangesAsync();
+        await Eventually.ThatAsync(
+            async () => await database.Cluster.Primary.ScalarAsync<long>($"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = '{database.Name}')") == 1
+                && (await context.Database.SqlQueryRaw<string>("SELECT source AS \"Value\" FROM efscaling.outbox").ToListAsync()) is [""],
+            _deadline,
+            "the change to be replaced by the affected view, and that to be built");
+
+        Assert.Equal(ProjectionWait.TimedOut, await context.Database.WaitForProjectionAsync<OrderView>(TimeSpan.Zero));
+        gate.SetResult();
+        Assert.Equal(ProjectionWait.Applied, await context.Database.WaitForProjectionAsync<OrderView>(_deadline));
+        Assert.Contains("Grace", Assert.Single(await instance.ViewsAsync()), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

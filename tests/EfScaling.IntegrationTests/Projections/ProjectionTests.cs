@@ -204,8 +204,7 @@ public sealed class ProjectionTests(ClusterFixture fixture)
             var view = await OrderContext.BuildAsync(db, id, token);
             if (Interlocked.Decrement(ref breaks) >= 0)
             {
-                await database.Cluster.Primary.ExecuteAsync(
-                    $"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = '{database.Name}')", token);
+                await TerminateDispatchersAsync(database, token);
             }
 
             return view;
@@ -218,6 +217,28 @@ public sealed class ProjectionTests(ClusterFixture fixture)
         Assert.Equal(await instance.ExpectedAsync(), await instance.ViewsAsync());
         Assert.Equal(0, instance.Log.Count(EfScalingEventId.ProjectionParked));
         Assert.NotEqual(0, instance.Log.Count(EfScalingEventId.ProjectionFailed));
+    }
+
+    [Fact]
+    public async Task Key_that_was_written_late_is_announced_again_when_another_dispatcher_has_had_it_meanwhile()
+    {
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var store = new RecordingStore();
+        var instance = database.Instance(o => o.Store = _ => store);
+        store.AfterWrite = async token =>
+        {
+            if (store.Calls.Count == 1)
+            {
+                await TerminateDispatchersAsync(database, token);
+                await OnDatabaseAsync(instance, "DELETE FROM efscaling.outbox");
+            }
+        };
+        await instance.StartAsync();
+        await instance.AddOrderAsync(null, 1);
+
+        await Eventually.ThatAsync(() => store.Calls.Count > 1, _deadline, "the view to be written again");
+        await instance.UntilAppliedAsync();
+        Assert.Equal(await instance.ExpectedAsync(), store.Views);
     }
 
     [Fact]
@@ -424,6 +445,10 @@ public sealed class ProjectionTests(ClusterFixture fixture)
         Assert.Contains("EnsureOutboxCreatedAsync", exception.ToString(), StringComparison.Ordinal);
         Assert.Empty(await instance.ExpectedAsync());
     }
+
+    private static Task TerminateDispatchersAsync(OrderDatabase database, CancellationToken cancellationToken) => database.Cluster.Primary.ExecuteAsync(
+        $"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = '{database.Name}')",
+        cancellationToken);
 
     private static async Task<int> OnDatabaseAsync(OrderInstance instance, string sql)
     {

@@ -49,7 +49,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         {
             string[] everything = [CacheState.DataKeyOf(keyPrefix), CacheState.SchemaKeyOf(keyPrefix)];
             UnderWay.Add(everything);
-            await PublishAsync(everything, intent: null).ConfigureAwait(false);
+            Settle(new Publication(everything, null), await store.BumpAsync(everything, null, CancellationToken.None).ConfigureAwait(false));
         }
 
         await store.RecoverAsync(keyPrefix + "i", _ending.Token).ConfigureAwait(false);
@@ -65,13 +65,43 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     }
 
     /// <summary>Publishes a committed write.</summary>
+    /// <param name="state">By what the tables of the write were found.</param>
     /// <param name="keys">The versions, which are among <see cref="UnderWay"/>.</param>
     /// <param name="intent">What was announced; <see langword="null"/> if nothing was.</param>
-    public void Publish(IReadOnlyList<string> keys, CacheIntent? intent) => Settle(new Publication(keys, intent), store.Bump(keys, intent));
+    /// <returns>Whether the schema was still the one that the tables were found by. If not, everything was made old.</returns>
+    public bool Publish(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent)
+    {
+        // Sent ahead on the same way: one wait for both.
+        var asking = AskSchema(state);
+        var answer = store.Bump(keys, intent);
+        ((IAsyncResult)asking).AsyncWaitHandle.WaitOne();
+#pragma warning disable RS0030 // The task has completed: nothing blocks.
+        var isCurrent = state.IsCurrent(asking.Result);
+#pragma warning restore RS0030
+        if (answer.IsDone && !isCurrent)
+        {
+            answer = store.Bump([state.DataKey], intent: null);
+        }
+
+        return Settle(state, new Publication(keys, intent), answer, isCurrent);
+    }
 
     /// <inheritdoc cref="Publish" />
-    public async ValueTask PublishAsync(IReadOnlyList<string> keys, CacheIntent? intent) =>
-        Settle(new Publication(keys, intent), await store.BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false));
+    public async ValueTask<bool> PublishAsync(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent)
+    {
+        var asking = AskSchema(state);
+        var answer = await store.BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false);
+        var isCurrent = state.IsCurrent(await asking.ConfigureAwait(false));
+        if (answer.IsDone && !isCurrent)
+        {
+            answer = await store.BumpAsync([state.DataKey], null, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        return Settle(state, new Publication(keys, intent), answer, isCurrent);
+    }
+
+    /// <summary>Takes an announcement back: what it announced was rolled back.</summary>
+    public void Withdraw(CacheIntent intent) => _ = store.BumpAsync([], intent, CancellationToken.None).AsTask();
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
@@ -80,6 +110,25 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         _unpublished.Writer.TryComplete();
         await Task.WhenAll(_retrying, _recovering).ConfigureAwait(false);
         _ending.Dispose();
+    }
+
+    // What a change of the schema has tied to a table since, by a foreign key or a view, is not among the keys.
+    private Task<CacheReading> AskSchema(CacheState state) => store.ReadAsync(null, [state.SchemaKey], CancellationToken.None).AsTask();
+
+    private bool Settle(CacheState state, Publication publication, CacheAnswer answer, bool isCurrent)
+    {
+        if (!isCurrent)
+        {
+            versions.Forget(state.DataKey);
+            if (!answer.IsDone)
+            {
+                UnderWay.Add([state.DataKey]);
+                publication = publication with { Keys = [.. publication.Keys, state.DataKey] };
+            }
+        }
+
+        Settle(publication, answer);
+        return isCurrent;
     }
 
     private void Settle(Publication publication, CacheAnswer answer)

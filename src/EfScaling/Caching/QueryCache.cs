@@ -219,7 +219,7 @@ internal sealed class QueryCache : IAsyncDisposable
         keys.UnionWith(tags.Select(state.KeyOfTag));
         List<string> bumped = [.. keys];
         Publisher.UnderWay.Add(bumped);
-        await Publisher.PublishAsync(bumped, intent: null).ConfigureAwait(false);
+        await Publisher.PublishAsync(state, bumped, intent: null).ConfigureAwait(false);
     }
 
     /// <summary>Returns whether a request's result may be used and kept, seen from the writes of this process.</summary>

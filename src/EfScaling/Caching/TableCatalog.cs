@@ -168,6 +168,9 @@ internal sealed class TableCatalog
         return [.. tables];
     }
 
+    /// <summary>Gets the tables that triggers of the application watch; sorted.</summary>
+    public IReadOnlyList<TableName> TablesWithTriggers => [.. _relations.Values.Where(r => r.HasTriggers).Select(r => r.Name).Order()];
+
     /// <summary>Returns whether triggers of the application run when a table, or one that the database writes along with it, is written.</summary>
     /// <value><see langword="false"/> for tables that the catalog does not know.</value>
     public bool HasTriggers(TableName name) =>

@@ -19,6 +19,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     private List<string>? _marked;
     private CacheIntent? _intent;
     private long _announcedAt;
+    private CacheState? _state;
     private bool _isOwed;
 
     /// <summary>Gets whether anything was written.</summary>
@@ -63,7 +64,8 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
             return null;
         }
 
-        if (cache.State is not { } state)
+        // All of a unit by one state: another one may have other keys.
+        if ((_state ??= cache.State) is not { } state)
         {
             _isOwed = true;
             return Task.FromResult(new CacheAnswer(cache.Store.Outage ?? "the cache does not know the database yet"));
@@ -93,7 +95,12 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         if (Take() is { } keys)
         {
-            cache.Publisher.Publish(keys, _intent);
+            var state = _state!;
+            if (!cache.Publisher.Publish(state, keys, _intent))
+            {
+                _ = cache.BeginStart(state);
+            }
+
             Forget();
         }
     }
@@ -103,7 +110,12 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         if (Take() is { } keys)
         {
-            await cache.Publisher.PublishAsync(keys, _intent).ConfigureAwait(false);
+            var state = _state!;
+            if (!await cache.Publisher.PublishAsync(state, keys, _intent).ConfigureAwait(false))
+            {
+                _ = cache.BeginStart(state);
+            }
+
             Forget();
         }
     }
@@ -113,8 +125,12 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         if (_marked is { } marked)
         {
-            // The announcement runs out by itself: others then bump versions in vain, which is only a miss.
             cache.Publisher.UnderWay.Remove(marked);
+        }
+
+        if (_intent is { } intent)
+        {
+            cache.Publisher.Withdraw(intent);
         }
 
         Forget();
@@ -129,7 +145,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
             return null;
         }
 
-        if (_isOwed || cache.State is not { } state)
+        if (_isOwed || (_state ??= cache.State) is not { } state)
         {
             cache.Publisher.Owe();
             _ = cache.BeginStart(null);
@@ -159,6 +175,6 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         _tables.Clear();
         (_isUnknown, _changesSchema, _isOwed) = (false, false, false);
-        (_marked, _intent) = (null, null);
+        (_marked, _intent, _state) = (null, null, null);
     }
 }

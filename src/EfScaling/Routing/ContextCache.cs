@@ -48,6 +48,11 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return new CacheRequest(query, dependencies!.State, dependencies.Versions, key, timeToLive);
         }
 
+        if (obstacle is { Outcome: CacheOutcome.NotCacheable, Detail: { } detail } && query.TryReport())
+        {
+            router.Cluster.Logger.QueryNotCacheable(detail);
+        }
+
         router.NoteUncached(obstacle.Value);
         return null;
     }

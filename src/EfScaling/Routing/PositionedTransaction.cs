@@ -40,6 +40,7 @@ internal sealed class PositionedTransaction(
         try
         {
             WalPosition? position = null;
+            _router.Writes?.Announce();
             _router.Writes?.Confirm();
             if (!Logger.TransactionCommitting(Connection, _transaction, TransactionId, startTime).IsSuppressed)
             {
@@ -78,6 +79,7 @@ internal sealed class PositionedTransaction(
             WalPosition? position = null;
             if (_router.Writes is { } announced)
             {
+                announced.Announce();
                 await announced.ConfirmAsync().ConfigureAwait(false);
             }
 

@@ -47,7 +47,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
 
         if (owes)
         {
-            string[] everything = [CacheState.DataKeyOf(keyPrefix), CacheState.SchemaKeyOf(keyPrefix)];
+            var everything = EverythingIn(keyPrefix);
             UnderWay.Add(everything);
             await PublishAsync(everything, intent: null).ConfigureAwait(false);
         }
@@ -58,20 +58,41 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     /// <summary>Notes a committed write of which not even the keys are known: everything counts as old once they are.</summary>
     public void Owe()
     {
+        string? keyPrefix;
         lock (_lock)
         {
             _owesEverything = true;
+            keyPrefix = _keyPrefix;
+        }
+
+        // The start that will learn the keys may have done so just now, and look no more at what is owed.
+        if (keyPrefix is not null)
+        {
+            var everything = EverythingIn(keyPrefix);
+            UnderWay.Add(everything);
+            Array.ForEach(everything, versions.Forget);
+            _unpublished.Writer.TryWrite(new Publication(everything, Intent: null));
         }
     }
 
     /// <summary>Publishes a committed write.</summary>
     /// <param name="keys">The versions, which are among <see cref="UnderWay"/>.</param>
     /// <param name="intent">What was announced; <see langword="null"/> if nothing was.</param>
-    public void Publish(IReadOnlyList<string> keys, CacheIntent? intent) => Settle(new Publication(keys, intent), store.Bump(keys, intent));
+    public void Publish(IReadOnlyList<string> keys, CacheIntent? intent) => Settle(new Publication(keys, intent), Bump(keys, intent));
 
     /// <inheritdoc cref="Publish" />
     public async ValueTask PublishAsync(IReadOnlyList<string> keys, CacheIntent? intent) =>
-        Settle(new Publication(keys, intent), await store.BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false));
+        Settle(new Publication(keys, intent), await BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false));
+
+    /// <summary>Publishes a write of which nobody knows whether and when it is committed: the server did not say.</summary>
+    /// <param name="keys">The versions, which are among <see cref="UnderWay"/> until it has been published for the last time.</param>
+    /// <param name="intent">What was announced.</param>
+    /// <param name="lease">How long the commit may still be on its way; it is published again afterwards, by others if this process is no more.</param>
+    public void PublishInDoubt(IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease) => Doubt(keys, intent, lease, Bump(keys, intent: null));
+
+    /// <inheritdoc cref="PublishInDoubt" />
+    public async ValueTask PublishInDoubtAsync(IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease) =>
+        Doubt(keys, intent, lease, await BumpAsync(keys, intent: null, CancellationToken.None).ConfigureAwait(false));
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
@@ -81,6 +102,63 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         await Task.WhenAll(_retrying, _recovering).ConfigureAwait(false);
         _ending.Dispose();
     }
+
+    private static string[] EverythingIn(string keyPrefix) => [CacheState.DataKeyOf(keyPrefix), CacheState.SchemaKeyOf(keyPrefix)];
+
+    private void Doubt(IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease, CacheAnswer answer)
+    {
+        foreach (var key in keys)
+        {
+            versions.Forget(key);
+        }
+
+        if (answer.Failure is { } failure)
+        {
+            logger.NotPublished(store.Name, keys.Count, failure);
+        }
+
+        _ = PublishAgainAsync(keys, intent, lease);
+    }
+
+    private async Task PublishAgainAsync(IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease)
+    {
+        try
+        {
+            await Task.Delay(lease, clock, _ending.Token).ConfigureAwait(false);
+            await PublishAsync(keys, intent).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)
+        {
+            // The cache ends; the write is announced still, and others publish it.
+        }
+    }
+
+    // A store of the application may throw though it must not. The write is committed all the same, and its caller must hear that.
+#pragma warning disable CA1031
+    private CacheAnswer Bump(IReadOnlyList<string> keys, CacheIntent? intent)
+    {
+        try
+        {
+            return store.Bump(keys, intent);
+        }
+        catch (Exception exception)
+        {
+            return new CacheAnswer($"the store threw {exception.GetType().Name}");
+        }
+    }
+
+    private async ValueTask<CacheAnswer> BumpAsync(IReadOnlyList<string> keys, CacheIntent? intent, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.BumpAsync(keys, intent, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new CacheAnswer($"the store threw {exception.GetType().Name}");
+        }
+    }
+#pragma warning restore CA1031
 
     private void Settle(Publication publication, CacheAnswer answer)
     {
@@ -108,7 +186,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         {
             await foreach (var publication in _unpublished.Reader.ReadAllAsync(_ending.Token).ConfigureAwait(false))
             {
-                while (!(await store.BumpAsync(publication.Keys, publication.Intent, _ending.Token).ConfigureAwait(false)).IsDone)
+                while (!(await BumpAsync(publication.Keys, publication.Intent, _ending.Token).ConfigureAwait(false)).IsDone)
                 {
                     await Task.Delay(_retryPause, clock, _ending.Token).ConfigureAwait(false);
                 }

@@ -19,7 +19,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     private List<string>? _marked;
     private CacheIntent? _intent;
     private long _announcedAt;
-    private bool _isOwed;
+    private bool _isUnheard;
 
     /// <summary>Gets whether anything was written.</summary>
     public bool IsEmpty => _tables.Count == 0 && !_isUnknown && !_changesSchema;
@@ -65,7 +65,6 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
 
         if (cache.State is not { } state)
         {
-            _isOwed = true;
             return Task.FromResult(new CacheAnswer(cache.Store.Outage ?? "the cache does not know the database yet"));
         }
 
@@ -75,7 +74,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
             keys.ExceptWith(_marked);
         }
 
-        if (keys.Count == 0 && !IsLeaseHalfOver)
+        if (keys.Count == 0 && !IsLeaseHalfOver && !_isUnheard)
         {
             return null;
         }
@@ -85,7 +84,33 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
         (_marked ??= []).AddRange(added);
         _intent = new CacheIntent(state.WritersKey, _intent?.Id ?? Guid.NewGuid().ToString("N"), [.. _marked], cache.Options.WriteLease);
         _announcedAt = cache.Clock.GetTimestamp();
+        _isUnheard = false;
         return cache.Store.AnnounceAsync(_intent, CancellationToken.None).AsTask();
+    }
+
+    /// <summary>Notes that the store did not hear the announcement, so that the next one says everything again.</summary>
+    public void NoteUnheard() => _isUnheard = true;
+
+    /// <summary>Publishes what may be committed, now or later, because the server did not say. It stays noted, for a commit that is tried again.</summary>
+    public void PublishInDoubt()
+    {
+        if (Take() is { } keys)
+        {
+            keys = [.. keys];
+            cache.Publisher.UnderWay.Add(keys);
+            cache.Publisher.PublishInDoubt(keys, _intent, cache.Options.WriteLease);
+        }
+    }
+
+    /// <inheritdoc cref="PublishInDoubt" />
+    public async ValueTask PublishInDoubtAsync()
+    {
+        if (Take() is { } keys)
+        {
+            keys = [.. keys];
+            cache.Publisher.UnderWay.Add(keys);
+            await cache.Publisher.PublishInDoubtAsync(keys, _intent, cache.Options.WriteLease).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Publishes what was written, which is committed or may be.</summary>
@@ -129,7 +154,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
             return null;
         }
 
-        if (_isOwed || cache.State is not { } state)
+        if (cache.State is not { } state)
         {
             cache.Publisher.Owe();
             _ = cache.BeginStart(null);
@@ -158,7 +183,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     private void Forget()
     {
         _tables.Clear();
-        (_isUnknown, _changesSchema, _isOwed) = (false, false, false);
-        (_marked, _intent) = (null, null);
+        (_isUnknown, _changesSchema) = (false, false);
+        (_marked, _intent, _isUnheard) = (null, null, false);
     }
 }

@@ -87,7 +87,7 @@ public sealed class KeyWriterTests(ITestOutputHelper output)
         Assert.False(key.TryWrite(new NpgsqlParameter { ParameterName = "p", Value = value }));
     }
 
-    public static TheoryData<object> Unknown => [new Uri("a:b"), new BitArray(3), new int[1, 1], new object[] { 1, new Uri("a:b") }, new NpgsqlPoint(1, 2), new ArrayList { 1 }];
+    public static TheoryData<object> Unknown => [new Uri("https://example.org"), new BitArray(3), new int[1, 1], new object[] { 1, new Uri("https://example.org") }, new NpgsqlPoint(1, 2), new ArrayList { 1 }];
 
     [Fact]
     public void Grows_without_losing_what_was_written()

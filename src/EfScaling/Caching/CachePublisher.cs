@@ -47,7 +47,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
 
         if (owes)
         {
-            string[] everything = [CacheState.DataKeyOf(keyPrefix), CacheState.SchemaKeyOf(keyPrefix)];
+            var everything = EverythingIn(keyPrefix);
             UnderWay.Add(everything);
             Settle(new Publication(everything, null), await store.BumpAsync(everything, null, CancellationToken.None).ConfigureAwait(false));
         }
@@ -58,9 +58,20 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     /// <summary>Notes a committed write of which not even the keys are known: everything counts as old once they are.</summary>
     public void Owe()
     {
+        string? keyPrefix;
         lock (_lock)
         {
             _owesEverything = true;
+            keyPrefix = _keyPrefix;
+        }
+
+        // The start that will learn the keys may have done so just now, and look no more at what is owed.
+        if (keyPrefix is not null)
+        {
+            var everything = EverythingIn(keyPrefix);
+            UnderWay.Add(everything);
+            Array.ForEach(everything, versions.Forget);
+            _unpublished.Writer.TryWrite(new Publication(everything, Intent: null));
         }
     }
 
@@ -72,15 +83,15 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     public bool Publish(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent)
     {
         // Sent ahead on the same way: one wait for both.
-        var asking = AskSchema(state);
-        var answer = store.Bump(keys, intent);
+        var asking = AskSchemaAsync(state);
+        var answer = Bump(keys, intent);
         ((IAsyncResult)asking).AsyncWaitHandle.WaitOne();
 #pragma warning disable RS0030 // The task has completed: nothing blocks.
         var isCurrent = state.IsCurrent(asking.Result);
 #pragma warning restore RS0030
         if (answer.IsDone && !isCurrent)
         {
-            answer = store.Bump([state.DataKey], intent: null);
+            answer = Bump([state.DataKey], intent: null);
         }
 
         return Settle(state, new Publication(keys, intent), answer, isCurrent);
@@ -89,19 +100,30 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     /// <inheritdoc cref="Publish" />
     public async ValueTask<bool> PublishAsync(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent)
     {
-        var asking = AskSchema(state);
-        var answer = await store.BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false);
+        var asking = AskSchemaAsync(state);
+        var answer = await BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false);
         var isCurrent = state.IsCurrent(await asking.ConfigureAwait(false));
         if (answer.IsDone && !isCurrent)
         {
-            answer = await store.BumpAsync([state.DataKey], null, CancellationToken.None).ConfigureAwait(false);
+            answer = await BumpAsync([state.DataKey], null, CancellationToken.None).ConfigureAwait(false);
         }
 
         return Settle(state, new Publication(keys, intent), answer, isCurrent);
     }
 
     /// <summary>Takes an announcement back: what it announced was rolled back.</summary>
-    public void Withdraw(CacheIntent intent) => _ = store.BumpAsync([], intent, CancellationToken.None).AsTask();
+    public void Withdraw(CacheIntent intent) => _ = BumpAsync([], intent, CancellationToken.None).AsTask();
+
+    /// <summary>Publishes a write of which nobody knows whether and when it is committed: the server did not say.</summary>
+    /// <param name="state">By what the tables of the write were found.</param>
+    /// <param name="keys">The versions, which are among <see cref="UnderWay"/> until it has been published for the last time.</param>
+    /// <param name="intent">What was announced.</param>
+    /// <param name="lease">How long the commit may still be on its way; it is published again afterwards, by others if this process is no more.</param>
+    public void PublishInDoubt(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease) => Doubt(state, keys, intent, lease, Bump(keys, intent: null));
+
+    /// <inheritdoc cref="PublishInDoubt" />
+    public async ValueTask PublishInDoubtAsync(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease) =>
+        Doubt(state, keys, intent, lease, await BumpAsync(keys, intent: null, CancellationToken.None).ConfigureAwait(false));
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
@@ -113,7 +135,19 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     }
 
     // What a change of the schema has tied to a table since, by a foreign key or a view, is not among the keys.
-    private Task<CacheReading> AskSchema(CacheState state) => store.ReadAsync(null, [state.SchemaKey], CancellationToken.None).AsTask();
+#pragma warning disable CA1031 // As below.
+    private async Task<CacheReading> AskSchemaAsync(CacheState state)
+    {
+        try
+        {
+            return await store.ReadAsync(null, [state.SchemaKey], CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            return CacheReading.Failed($"the store threw {exception.GetType().Name}");
+        }
+    }
+#pragma warning restore CA1031
 
     private bool Settle(CacheState state, Publication publication, CacheAnswer answer, bool isCurrent)
     {
@@ -130,6 +164,63 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         Settle(publication, answer);
         return isCurrent;
     }
+
+    private static string[] EverythingIn(string keyPrefix) => [CacheState.DataKeyOf(keyPrefix), CacheState.SchemaKeyOf(keyPrefix)];
+
+    private void Doubt(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease, CacheAnswer answer)
+    {
+        foreach (var key in keys)
+        {
+            versions.Forget(key);
+        }
+
+        if (answer.Failure is { } failure)
+        {
+            logger.NotPublished(store.Name, keys.Count, failure);
+        }
+
+        _ = PublishAgainAsync(state, keys, intent, lease);
+    }
+
+    private async Task PublishAgainAsync(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease)
+    {
+        try
+        {
+            await Task.Delay(lease, clock, _ending.Token).ConfigureAwait(false);
+            await PublishAsync(state, keys, intent).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)
+        {
+            // The cache ends; the write is announced still, and others publish it.
+        }
+    }
+
+    // A store of the application may throw though it must not. The write is committed all the same, and its caller must hear that.
+#pragma warning disable CA1031
+    private CacheAnswer Bump(IReadOnlyList<string> keys, CacheIntent? intent)
+    {
+        try
+        {
+            return store.Bump(keys, intent);
+        }
+        catch (Exception exception)
+        {
+            return new CacheAnswer($"the store threw {exception.GetType().Name}");
+        }
+    }
+
+    private async ValueTask<CacheAnswer> BumpAsync(IReadOnlyList<string> keys, CacheIntent? intent, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.BumpAsync(keys, intent, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new CacheAnswer($"the store threw {exception.GetType().Name}");
+        }
+    }
+#pragma warning restore CA1031
 
     private void Settle(Publication publication, CacheAnswer answer)
     {
@@ -157,7 +248,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         {
             await foreach (var publication in _unpublished.Reader.ReadAllAsync(_ending.Token).ConfigureAwait(false))
             {
-                while (!(await store.BumpAsync(publication.Keys, publication.Intent, _ending.Token).ConfigureAwait(false)).IsDone)
+                while (!(await BumpAsync(publication.Keys, publication.Intent, _ending.Token).ConfigureAwait(false)).IsDone)
                 {
                     await Task.Delay(_retryPause, clock, _ending.Token).ConfigureAwait(false);
                 }

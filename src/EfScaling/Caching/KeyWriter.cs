@@ -4,7 +4,6 @@ using System.Collections;
 using System.Data;
 using System.Data.Common;
 using System.Runtime.InteropServices;
-using System.Text;
 
 namespace EfScaling.Caching;
 
@@ -54,10 +53,10 @@ internal ref struct KeyWriter
     /// <summary>Writes a text.</summary>
     public void Write(string text)
     {
-        var count = Encoding.UTF8.GetByteCount(text);
+        // Its units as they are: UTF-8 would make one text of all unpaired surrogates.
         WriteKind(Kind.Text);
-        WriteInt32(count);
-        Encoding.UTF8.GetBytes(text, Reserve(count));
+        WriteInt32(text.Length);
+        MemoryMarshal.AsBytes(text.AsSpan()).CopyTo(Reserve(text.Length * sizeof(char)));
     }
 
     /// <summary>Writes a digest.</summary>

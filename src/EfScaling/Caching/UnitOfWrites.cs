@@ -20,7 +20,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     private CacheIntent? _intent;
     private long _announcedAt;
     private CacheState? _state;
-    private bool _isOwed;
+    private bool _isUnheard;
 
     /// <summary>Gets whether anything was written.</summary>
     public bool IsEmpty => _tables.Count == 0 && !_isUnknown && !_changesSchema;
@@ -67,7 +67,6 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
         // All of a unit by one state: another one may have other keys.
         if ((_state ??= cache.State) is not { } state)
         {
-            _isOwed = true;
             return Task.FromResult(new CacheAnswer(cache.Store.Outage ?? "the cache does not know the database yet"));
         }
 
@@ -77,7 +76,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
             keys.ExceptWith(_marked);
         }
 
-        if (keys.Count == 0 && !IsLeaseHalfOver)
+        if (keys.Count == 0 && !IsLeaseHalfOver && !_isUnheard)
         {
             return null;
         }
@@ -87,7 +86,33 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
         (_marked ??= []).AddRange(added);
         _intent = new CacheIntent(state.WritersKey, _intent?.Id ?? Guid.NewGuid().ToString("N"), [.. _marked], cache.Options.WriteLease);
         _announcedAt = cache.Clock.GetTimestamp();
+        _isUnheard = false;
         return cache.Store.AnnounceAsync(_intent, CancellationToken.None).AsTask();
+    }
+
+    /// <summary>Notes that the store did not hear the announcement, so that the next one says everything again.</summary>
+    public void NoteUnheard() => _isUnheard = true;
+
+    /// <summary>Publishes what may be committed, now or later, because the server did not say. It stays noted, for a commit that is tried again.</summary>
+    public void PublishInDoubt()
+    {
+        if (Take() is { } keys)
+        {
+            keys = [.. keys];
+            cache.Publisher.UnderWay.Add(keys);
+            cache.Publisher.PublishInDoubt(_state!, keys, GiveAwayIntent(), cache.Options.WriteLease);
+        }
+    }
+
+    /// <inheritdoc cref="PublishInDoubt" />
+    public async ValueTask PublishInDoubtAsync()
+    {
+        if (Take() is { } keys)
+        {
+            keys = [.. keys];
+            cache.Publisher.UnderWay.Add(keys);
+            await cache.Publisher.PublishInDoubtAsync(_state!, keys, GiveAwayIntent(), cache.Options.WriteLease).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Publishes what was written, which is committed or may be.</summary>
@@ -138,6 +163,14 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
 
     private bool IsLeaseHalfOver => _intent is not null && cache.Clock.GetElapsedTime(_announcedAt) > _intent.Lease / 2;
 
+    // What is in doubt stays announced until it is not; a commit that is tried again announces itself anew.
+    private CacheIntent? GiveAwayIntent()
+    {
+        var intent = _intent;
+        (_intent, _isUnheard) = (null, true);
+        return intent;
+    }
+
     private List<string>? Take()
     {
         if (IsEmpty)
@@ -145,7 +178,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
             return null;
         }
 
-        if (_isOwed || (_state ??= cache.State) is not { } state)
+        if ((_state ??= cache.State) is not { } state)
         {
             cache.Publisher.Owe();
             _ = cache.BeginStart(null);
@@ -174,7 +207,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     private void Forget()
     {
         _tables.Clear();
-        (_isUnknown, _changesSchema, _isOwed) = (false, false, false);
-        (_marked, _intent, _state) = (null, null, null);
+        (_isUnknown, _changesSchema) = (false, false);
+        (_marked, _intent, _state, _isUnheard) = (null, null, null, false);
     }
 }

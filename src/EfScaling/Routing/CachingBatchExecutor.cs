@@ -29,6 +29,11 @@ internal sealed class CachingBatchExecutor(IBatchExecutor inner, ReadRouter rout
             writes.Confirm();
             return inner.Execute(Rest(batches), connection);
         }
+        catch (Exception exception) when (CommitDoubt.RemainsAfter(exception))
+        {
+            writes.DoubtStatement(connection);
+            throw;
+        }
         finally
         {
             // Also after a failure: whether a statement that failed was committed is not always known, and a version that is bumped in vain costs a miss.
@@ -57,6 +62,11 @@ internal sealed class CachingBatchExecutor(IBatchExecutor inner, ReadRouter rout
             // Further batches run in a transaction, which confirms what they announce before it commits.
             await writes.ConfirmAsync().ConfigureAwait(false);
             return await inner.ExecuteAsync(Rest(batches), connection, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (CommitDoubt.RemainsAfter(exception))
+        {
+            await writes.DoubtStatementAsync(connection).ConfigureAwait(false);
+            throw;
         }
         finally
         {

@@ -104,6 +104,32 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     /// <inheritdoc cref="EndStatement" />
     public ValueTask EndStatementAsync(IRelationalConnection connection) => IsInTransaction(connection) ? ValueTask.CompletedTask : _writes.PublishAsync();
 
+    /// <summary>Publishes what a statement outside any transaction may have written: nobody knows.</summary>
+    public void DoubtStatement(IRelationalConnection connection)
+    {
+        if (!IsInTransaction(connection))
+        {
+            _writes.PublishInDoubt();
+            _writes.Discard();
+        }
+    }
+
+    /// <inheritdoc cref="DoubtStatement" />
+    public async ValueTask DoubtStatementAsync(IRelationalConnection connection)
+    {
+        if (!IsInTransaction(connection))
+        {
+            await _writes.PublishInDoubtAsync().ConfigureAwait(false);
+            _writes.Discard();
+        }
+    }
+
+    /// <summary>Publishes what the transaction wrote, because its commit failed and may have happened, or may be tried again.</summary>
+    public void PublishInDoubt() => _writes.PublishInDoubt();
+
+    /// <inheritdoc cref="PublishInDoubt" />
+    public ValueTask PublishInDoubtAsync() => _writes.PublishInDoubtAsync();
+
     /// <summary>Publishes what the transaction wrote: it is committed, or may be.</summary>
     public void Publish() => _writes.Publish();
 
@@ -175,6 +201,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
         _announcement = null;
         if (answer.Failure is { } failure)
         {
+            _writes.NoteUnheard();
             throw new InvalidOperationException(
                 $"A write was refused because the query cache '{cache.Store.Name}' could not be told of it ({failure}). "
                 + "Mend the store, or call OnPublishFailure(PublishFailure.Proceed) to write without it.");

@@ -60,8 +60,12 @@ internal sealed class PositionedTransaction(
         }
         catch (Exception exception)
         {
-            // It may be committed all the same.
-            _router.Writes?.Publish();
+            // It may be committed all the same, or be tried again; unless the server says what became of it.
+            if (exception is not PostgresException || CommitDoubt.RemainsAfter(exception))
+            {
+                _router.Writes?.PublishInDoubt();
+            }
+
             Logger.TransactionError(Connection, _transaction, TransactionId, CommitAction, exception, startTime, Clock.GetElapsedTime(start));
             throw;
         }
@@ -105,9 +109,9 @@ internal sealed class PositionedTransaction(
         }
         catch (Exception exception)
         {
-            if (_router.Writes is { } writes)
+            if (_router.Writes is { } writes && (exception is not PostgresException || CommitDoubt.RemainsAfter(exception)))
             {
-                await writes.PublishAsync().ConfigureAwait(false);
+                await writes.PublishInDoubtAsync().ConfigureAwait(false);
             }
 
             await Logger.TransactionErrorAsync(

@@ -74,6 +74,11 @@ internal sealed class RoutedCommand(
         {
             return base.ExecuteNonQuery(parameterObject);
         }
+        catch (Exception exception) when (CommitDoubt.RemainsAfter(exception))
+        {
+            writes.DoubtStatement(parameterObject.Connection);
+            throw;
+        }
         finally
         {
             writes.EndStatement(parameterObject.Connection);
@@ -374,6 +379,11 @@ internal sealed class RoutedCommand(
         try
         {
             return await base.ExecuteNonQueryAsync(parameterObject, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (CommitDoubt.RemainsAfter(exception))
+        {
+            await writes.DoubtStatementAsync(parameterObject.Connection).ConfigureAwait(false);
+            throw;
         }
         finally
         {

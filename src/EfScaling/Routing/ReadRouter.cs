@@ -606,7 +606,8 @@ internal sealed class ReadRouter(
 
     private void Note(in RoutingDecision decision)
     {
-        LastDecision = decision with { Cache = _uncached };
+        // A read that moves on is one command, and what the cache said of it stays.
+        LastDecision = decision with { Cache = _uncached ?? (decision.Attempts > 1 ? LastDecision?.Cache : null) };
         _uncached = null;
         if (ReplicationMeter.CountsCommands)
         {

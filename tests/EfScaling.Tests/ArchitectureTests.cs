@@ -16,11 +16,12 @@ public sealed partial class ArchitectureTests
         ["Replication"] = ["Topology", "Consistency", "Diagnostics"],
         ["Sharding"] = ["Topology", "Diagnostics"],
         ["Caching"] = ["Topology", "Consistency", "Diagnostics"],
+        ["Projections"] = ["Topology", "Consistency", "Diagnostics"],
         ["Routing"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching"],
-        ["Infrastructure"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching", "Routing"],
+        ["Infrastructure"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching", "Projections", "Routing"],
 
         // Entry points name the settings and values of the capabilities, and operators hand on what Routing carries out.
-        [Root] = ["Infrastructure", "Consistency", "Replication", "Sharding", "Caching", "Routing"],
+        [Root] = ["Infrastructure", "Consistency", "Replication", "Sharding", "Caching", "Projections", "Routing"],
     };
 
     // Infrastructure recognises the provider by its options extension; it opens nothing.

@@ -55,7 +55,7 @@ public sealed class PublicApiTests
 
     private static string Bases(Type type)
     {
-        Type[] bases = type.IsEnum ? [] : [.. new[] { type.BaseType! }.Where(b => b != typeof(object) && b != typeof(ValueType)), .. type.GetInterfaces().Except(type.BaseType?.GetInterfaces() ?? [])];
+        Type[] bases = type.IsEnum ? [] : [.. new[] { type.BaseType }.OfType<Type>().Where(b => b != typeof(object) && b != typeof(ValueType)), .. type.GetInterfaces().Except(type.BaseType?.GetInterfaces() ?? [])];
         return bases.Length == 0 ? string.Empty : $" : {string.Join(", ", bases.Select(b => NameOf(b)).Order(StringComparer.Ordinal))}";
     }
 

@@ -176,6 +176,28 @@ internal sealed class QueryCache : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes results old after changes of which others have told.</summary>
+    /// <param name="tables">Exactly the tables that were changed; <see langword="null"/> if nobody knows.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="InvalidOperationException">The store could not be told; the changes must be told again.</exception>
+    public async Task PublishAsync(IReadOnlyList<TableName>? tables, CancellationToken cancellationToken)
+    {
+        if (State is null)
+        {
+            await BeginStart(null).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        var state = State ?? throw new InvalidOperationException(
+            $"The query cache '{Store.Name}' could not be told of changes: {Store.Outage ?? "it does not know the database yet"}.");
+        string[] keys = tables is null ? [state.DataKey] : [.. tables.Select(state.KeyOf)];
+        var answer = await Store.BumpAsync(keys, null, cancellationToken).ConfigureAwait(false);
+        Array.ForEach(keys, Versions.Forget);
+        if (answer.Failure is { } failure)
+        {
+            throw new InvalidOperationException($"The query cache '{Store.Name}' could not be told of changes: {failure}.");
+        }
+    }
+
     /// <summary>Makes results old, as after a write.</summary>
     /// <param name="tables">The tables whose results are; <see langword="null"/> for all.</param>
     /// <param name="tags">The tags whose results are.</param>

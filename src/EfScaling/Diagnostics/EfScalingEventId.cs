@@ -8,6 +8,7 @@ public static class EfScalingEventId
     private const int QueryCache = 720_350;
     private const int Caching = 720_300;
     private const int ChangeStream = 720_500;
+    private const int Projections = 720_400;
 
     /// <summary>A node can serve reads (again).</summary>
     public const int NodeServes = Replication;
@@ -111,4 +112,12 @@ public static class EfScalingEventId
 
     /// <summary>A publication of all tables was created.</summary>
     public const int ChangePublicationCreated = ChangeStream + 6;
+    /// <summary>A change could not be applied to a read model and is tried again.</summary>
+    public const int ProjectionFailed = Projections;
+
+    /// <summary>A key of a read model was given up after it failed too often; other keys go on.</summary>
+    public const int ProjectionParked = Projections + 1;
+
+    /// <summary>A read model cannot be kept current for a while, because the database or the store of the views fails.</summary>
+    public const int ProjectionPaused = Projections + 2;
 }

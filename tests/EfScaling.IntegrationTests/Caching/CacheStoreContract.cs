@@ -614,8 +614,18 @@ public abstract class CacheStoreContract : IAsyncDisposable
     {
         if (KeepsIntents)
         {
+            var before = await VersionsAsync(store, "last");
+            var recovered = 0;
             Assert.True((await store.AnnounceAsync(new CacheIntent(log, "last", ["last"], Moments + Moments), default)).IsDone);
-            await RecoverOneAsync(store, log);
+            await Eventually.ThatAsync(
+                async () =>
+                {
+                    recovered += await store.RecoverAsync(log, default);
+                    return (await VersionsAsync(store, "last"))[0] != before[0];
+                },
+                Deadline,
+                "the last writer to be recovered");
+            Assert.Equal(1, recovered);
         }
 
         Assert.Equal(0, await store.RecoverAsync(log, default));

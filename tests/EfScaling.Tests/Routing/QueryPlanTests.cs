@@ -1,3 +1,4 @@
+using EfScaling.Caching;
 using EfScaling.Routing;
 
 namespace EfScaling.Tests.Routing;
@@ -14,7 +15,7 @@ public sealed class QueryPlanTests
         {
             foreach (TimeSpan? staleness in new TimeSpan?[] { null, TimeSpan.Zero, TimeSpan.FromTicks(1), 5.Seconds(), TimeSpan.MaxValue })
             {
-                var plan = new QueryPlan(Reason(obstacle), new QueryHints(target, staleness));
+                var plan = new QueryPlan(Reason(obstacle), new QueryHints(target, staleness), CacheHints.None);
 
                 Assert.Equal(plan, QueryPlan.FromTag(plan.ToTag()));
             }
@@ -24,7 +25,7 @@ public sealed class QueryPlanTests
     [Fact]
     public void Is_found_among_the_tags_of_the_user()
     {
-        var tag = new QueryPlan(RoutingReason.RawSql, default).ToTag();
+        var tag = new QueryPlan(RoutingReason.RawSql, default, CacheHints.None).ToTag();
 
         Assert.Equal(tag, QueryPlan.FindTag(new HashSet<string> { "a tag", "EfScaling", tag, "another" }));
         Assert.Null(QueryPlan.FindTag(new HashSet<string> { "a tag" }));
@@ -42,7 +43,7 @@ public sealed class QueryPlanTests
     [InlineData(nameof(ReadTarget.Replica), nameof(RoutingReason.TrackedRead), nameof(RoutingReason.TrackedRead))]
     [InlineData(nameof(ReadTarget.Replica), nameof(RoutingReason.TrackedWithoutToken), nameof(RoutingReason.TrackedWithoutToken))]
     public void Stays_on_the_primary_for_a_reason(string target, string? obstacle, string? expected) =>
-        Assert.Equal(Reason(expected), new QueryPlan(Reason(obstacle), new QueryHints(Enum.Parse<ReadTarget>(target), null)).StaysOnPrimary());
+        Assert.Equal(Reason(expected), new QueryPlan(Reason(obstacle), new QueryHints(Enum.Parse<ReadTarget>(target), null), CacheHints.None).StaysOnPrimary());
 
     private static RoutingReason? Reason(string? name) => string.IsNullOrEmpty(name) ? null : Enum.Parse<RoutingReason>(name);
 }

@@ -90,6 +90,10 @@ internal sealed class CacheStarter(
             var wasKnown = _state is not null;
             _state = new CacheState(known, keyPrefix, catalog, reading.Versions[0], reading.Incarnation);
             logger.CacheStarted(store.Name, keyPrefix, wasKnown);
+            if (!wasKnown && catalog.TablesWithTriggers is { Count: > 0 } tables)
+            {
+                logger.TablesHaveTriggers(string.Join(", ", tables.Select(t => t.Key)));
+            }
         }
         catch (DbException exception)
         {

@@ -139,7 +139,9 @@ internal sealed class ReadRouter(
 
         if (command.Query.Hints.Mode == CacheMode.Cacheable)
         {
-            NoteUncached(new CacheDecision(CacheOutcome.NotCacheable, command.Query.Obstacle));
+            var decision = new CacheDecision(CacheOutcome.NotCacheable, command.Query.Obstacle);
+            Cache!.Shared.ReportNotCacheable(command.Query, decision);
+            NoteUncached(decision);
         }
 
         writes.NoteSql(changesSchema: SqlWords.MayChangeSchema(command.CommandText));

@@ -92,7 +92,7 @@ internal sealed class CacheStarter(
             _state = new CacheState(known, keyPrefix, catalog, reading.Versions[0], reading.Incarnation);
             _saidReason = null;
             logger.CacheStarted(store.Name, keyPrefix, wasKnown);
-            if (catalog.TablesWithTriggers is { Count: > 0 } triggered)
+            if (!wasKnown && catalog.TablesWithTriggers is { Count: > 0 } triggered)
             {
                 logger.TablesHaveTriggers(string.Join(", ", triggered));
             }

@@ -66,8 +66,8 @@ internal sealed class CachedQuery
         set => _isTooLarge = value;
     }
 
-    /// <summary>Claims to be the one who reports that the result cannot be kept, which is worth saying once.</summary>
-    public bool TryReport() => Hints.Mode == CacheMode.Cacheable && Interlocked.Exchange(ref _wasReported, 1) == 0;
+    /// <summary>Returns whether nobody has reported yet that the result cannot be kept, which the caller does.</summary>
+    public bool TryReport() => Interlocked.Exchange(ref _wasReported, 1) == 0;
 
     /// <summary>Returns what the result depends on.</summary>
     /// <param name="cache">The cache, by which what was found is remembered.</param>

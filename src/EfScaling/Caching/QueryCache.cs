@@ -73,6 +73,15 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>Returns what a query's result depends on.</summary>
     public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state);
 
+    /// <summary>Reports, once for each query, that a result cannot be kept although its query asks for it.</summary>
+    public void ReportNotCacheable(CachedQuery query, in CacheDecision decision)
+    {
+        if (decision.Outcome == CacheOutcome.NotCacheable && query.Hints.Mode == CacheMode.Cacheable && query.TryReport())
+        {
+            _logger.QueryNotCacheable(decision.Detail!);
+        }
+    }
+
     /// <summary>Answers from the memory of this process, if every version is known and the result is of them.</summary>
     public LocalResult? FindLocal(CacheRequest request, Moment now) =>
         Store.IsReporting

@@ -48,11 +48,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return new CacheRequest(query, dependencies!.State, dependencies.Versions, key, timeToLive);
         }
 
-        if (obstacle is { Outcome: CacheOutcome.NotCacheable, Detail: { } detail } && query.TryReport())
-        {
-            router.Cluster.Logger.QueryNotCacheable(detail);
-        }
-
+        cache.ReportNotCacheable(query, obstacle.Value);
         router.NoteUncached(obstacle.Value);
         return null;
     }

@@ -24,6 +24,7 @@ IQuestion[] questions =
     new SingleRowQuery(), new HundredRowQuery(), new ContextCreation(),
     new FixedServiceTime(), new StoppedReplica(), new PausedReplica(),
     new GuardedRead(), new CommitPosition(), new SessionLoad(),
+    new CachedQuery(),
 ];
 var output = Array.IndexOf(args, "--output") is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
 string[] names = [.. args.Where(a => !a.StartsWith("--", StringComparison.Ordinal) && a != output)];

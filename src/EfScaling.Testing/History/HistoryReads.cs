@@ -23,7 +23,7 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
         var started = recorder.Now;
         try
         {
-            var values = await ReadAsync(context, how, id, board, contract, limit == session.Application.MaxStaleness ? null : limit).ConfigureAwait(false);
+            var values = await ReadAsync(context, how, id, board, contract, limit == session.Application.MaxStaleness ? null : limit, session.Application.CachesReads).ConfigureAwait(false);
             Note(new HistoryEvent
             {
                 Operation = HistoryOperation.Read,
@@ -31,6 +31,7 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
                 Command = recorder.NextCommand(),
                 Client = client,
                 Session = session.Number,
+                Cache = session.Application.Cache,
                 Contract = contract,
                 Limit = limit,
                 Routing = context.Database.LastRouting(),
@@ -76,9 +77,9 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
     };
 
     private static async Task<IReadOnlyList<(int Register, long Value)>> ReadAsync(
-        DbContext context, string how, int id, int board, ReadContract contract, TimeSpan? limit)
+        DbContext context, string how, int id, int board, ReadContract contract, TimeSpan? limit, bool isCached)
     {
-        var registers = With(context.Set<HistoryRegister>(), contract, limit);
+        var registers = With(context.Set<HistoryRegister>(), contract, limit, isCached);
         switch (how)
         {
             case "single value":
@@ -102,15 +103,16 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
 
                 return ValuesOf(streamed);
             default:
-                var boards = With(context.Set<HistoryBoard>(), contract, limit).AsNoTracking().Include(b => b.Registers).Where(b => b.Id == board);
+                var boards = With(context.Set<HistoryBoard>(), contract, limit, isCached).AsNoTracking().Include(b => b.Registers).Where(b => b.Id == board);
                 return ValuesOf((await (how == "split query" ? boards.AsSplitQuery() : boards).SingleAsync().ConfigureAwait(false)).Registers);
         }
     }
 
-    private static IQueryable<T> With<T>(IQueryable<T> query, ReadContract contract, TimeSpan? limit)
+    private static IQueryable<T> With<T>(IQueryable<T> query, ReadContract contract, TimeSpan? limit, bool isCached)
         where T : class
     {
-        var marked = contract == ReadContract.Session ? query : contract == ReadContract.Primary ? query.AsPrimary() : query.WithContract(contract);
+        var source = isCached ? query.Cacheable() : query;
+        var marked = contract == ReadContract.Session ? source : contract == ReadContract.Primary ? source.AsPrimary() : source.WithContract(contract);
         return limit is { } time ? marked.WithMaxStaleness(time) : marked;
     }
 

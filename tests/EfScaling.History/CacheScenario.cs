@@ -18,8 +18,13 @@ public static class CacheScenario
 
     // Reconnecting after the longest pause, what others do for a writer once a second after its lease, and a machine that is busy.
     private static readonly TimeSpan _publication = TimeSpan.FromSeconds(4);
+    // A process that has written what it could not publish does not use its results, right or wrong; so the second one mostly reads.
+    private const int SecondWritesPer = 20;
+
     private static readonly TimeSpan _report = _heartbeat + TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan _writePause = TimeSpan.FromMilliseconds(40);
+
+    /// <summary>Gets the usual least time between two writes of the first process, so that there are results to be found.</summary>
+    public static TimeSpan WritePause { get; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Gets the faults of a store that is one server.</summary>
     public static IReadOnlyList<StoreFault> SingleFaults { get; } =
@@ -48,7 +53,6 @@ public static class CacheScenario
         options = options with
         {
             OwnClients = options.OwnClients ?? [.. Enumerable.Range(1, firstElsewhere - 1)],
-            WritePause = _writePause,
             CacheLimits = new CacheLimits(_report, _publication),
         };
         if (faults.Any(f => f is StoreFault.FailOver or StoreFault.KillMaster or StoreFault.SuspendMaster))
@@ -101,7 +105,7 @@ public static class CacheScenario
             [
                 (recorder, end) => Task.FromResult(breaker.RunAsync(recorder, end)),
                 (recorder, end) => SecondProcess.StartAsync(
-                    new CacheSettings(throughProxy, standby, redisElsewhere, recorder.Origin, options.Seed, options.Clients, firstElsewhere, options.WritePause), recorder, end),
+                    new CacheSettings(throughProxy, standby, redisElsewhere, recorder.Origin, options.Seed, options.Clients, firstElsewhere, options.WritePause * SecondWritesPer), recorder, end),
             ],
         }.RunAsync();
     }

@@ -29,7 +29,7 @@ for (var i = 0; i < args.Length; i++)
             options = options with { Faults = [.. Text(++i).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(f => Enum.Parse<FaultKind>(f, ignoreCase: true))] };
             break;
         case "cache":
-            options = options with { Clients = 8, Faults = CacheScenario.DatabaseFaults };
+            options = options with { Clients = 8, Faults = CacheScenario.DatabaseFaults, WritePause = CacheScenario.WritePause };
             storeFaults = CacheScenario.SingleFaults;
             break;
         case "--sentinel":
@@ -37,6 +37,9 @@ for (var i = 0; i < args.Length; i++)
             break;
         case "--store-faults":
             storeFaults = [.. Text(++i).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(f => Enum.Parse<StoreFault>(f, ignoreCase: true))];
+            break;
+        case "--write-pause":
+            options = options with { WritePause = TimeSpan.FromMilliseconds(Number(++i)) };
             break;
         case "--promote":
             options = options with { Promotes = true };
@@ -77,6 +80,7 @@ static int Usage()
           --store-faults NAME,… with cache: which faults of the store may happen
           --seconds N           how long (15)
           --seed N              what the choices follow from (random)
+          --write-pause MS      the least time between two writes of a process (0; 100 with cache, and 20 times as much in the second process)
           --clients N           clients at the same time (16)
           --faults NAME,NAME    which faults may happen (all); an empty name for none
           --promote             a standby becomes the primary after two thirds of the run

@@ -2,7 +2,14 @@ using System.Globalization;
 using EfScaling.History;
 using EfScaling.Testing.History;
 
+if (args is [SecondProcess.Verb, .. var rest])
+{
+    await SecondProcess.WorkAsync(CacheSettings.Of(rest));
+    return 0;
+}
+
 var options = new HistoryRunOptions();
+IReadOnlyList<StoreFault>? storeFaults = null;
 var leastReads = 0;
 var expectsViolation = false;
 for (var i = 0; i < args.Length; i++)
@@ -21,6 +28,19 @@ for (var i = 0; i < args.Length; i++)
         case "--faults":
             options = options with { Faults = [.. Text(++i).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(f => Enum.Parse<FaultKind>(f, ignoreCase: true))] };
             break;
+        case "cache":
+            options = options with { Clients = 8, Faults = CacheScenario.DatabaseFaults, WritePause = CacheScenario.WritePause };
+            storeFaults = CacheScenario.SingleFaults;
+            break;
+        case "--sentinel":
+            storeFaults = CacheScenario.SentinelFaults;
+            break;
+        case "--store-faults":
+            storeFaults = [.. Text(++i).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(f => Enum.Parse<StoreFault>(f, ignoreCase: true))];
+            break;
+        case "--write-pause":
+            options = options with { WritePause = TimeSpan.FromMilliseconds(Number(++i)) };
+            break;
         case "--promote":
             options = options with { Promotes = true };
             break;
@@ -36,7 +56,7 @@ for (var i = 0; i < args.Length; i++)
     }
 }
 
-var report = await Scenario.RunAsync(options);
+var report = storeFaults is null ? await Scenario.RunAsync(options) : await CacheScenario.RunAsync(options, storeFaults);
 Console.WriteLine(report);
 if (report.Reads < leastReads)
 {
@@ -55,8 +75,12 @@ static int Usage()
     Console.WriteLine(
         """
         Lets sessions write and read while servers fail, and checks everything they saw. Exit status 1 on a violation or too few reads.
+          cache                 with a query cache in Redis that fails, in two processes; comes first
+          --sentinel            with cache: Redis is failed over by Sentinel, in place of the other faults of the store
+          --store-faults NAME,… with cache: which faults of the store may happen
           --seconds N           how long (15)
           --seed N              what the choices follow from (random)
+          --write-pause MS      the least time between two writes of a process (0; 100 with cache, and 20 times as much in the second process)
           --clients N           clients at the same time (16)
           --faults NAME,NAME    which faults may happen (all); an empty name for none
           --promote             a standby becomes the primary after two thirds of the run

@@ -12,4 +12,10 @@ public sealed record HistoryApplication(Func<DbContext> CreateContext)
 {
     /// <summary>Gets the limit of the application's settings; 5 seconds by default, as that of <c>MaxStaleness</c>.</summary>
     public TimeSpan MaxStaleness { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Gets the number of the query cache that its contexts share: another one for each application that has a cache of its own, as processes have.</summary>
+    public int Cache { get; init; }
+
+    /// <summary>Gets whether the reads are marked <c>Cacheable()</c>; not by default.</summary>
+    public bool CachesReads { get; init; }
 }

@@ -40,6 +40,14 @@ public sealed record HistoryEvent
     /// <summary>Gets where a read ran, why, and how old its data was said to be at most; <see langword="null"/> for writes.</summary>
     public RoutingDecision? Routing { get; init; }
 
+    /// <summary>Gets the number of the query cache of the context: <see cref="HistoryApplication.Cache"/>.</summary>
+    public int Cache { get; init; }
+
+    /// <summary>
+    /// Gets whether a write was acknowledged before the store of the query cache was told of it, or whether a fault may keep the store from being told.
+    /// </summary>
+    public bool IsUnpublished { get; init; }
+
     /// <summary>Gets when the operation began, on the clock of <see cref="HistoryRecorder"/>.</summary>
     public required TimeSpan Started { get; init; }
 
@@ -52,8 +60,8 @@ public sealed record HistoryEvent
         var time = FormattableString.Invariant($"{Started.TotalSeconds,10:0.000000} … {Ended.TotalSeconds,10:0.000000} s  ");
         return time + Operation switch
         {
-            HistoryOperation.Write => $"client {Client}, session {Session}: wrote {Register} := {Value} by {How} ({Outcome})",
-            HistoryOperation.Read => $"client {Client}, session {Session}: read  {Register} == {Value} by {How} ({Contract}) on {Routing}",
+            HistoryOperation.Write => $"client {Client}, session {Session}: wrote {Register} := {Value} by {How} ({Outcome}{(IsUnpublished ? ", not published" : "")}) in cache {Cache}",
+            HistoryOperation.Read => $"client {Client}, session {Session}: read  {Register} == {Value} by {How} ({Contract}) in cache {Cache} on {Routing}",
             _ => $"{Operation}: {How}",
         };
     }

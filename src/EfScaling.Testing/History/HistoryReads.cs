@@ -1,4 +1,5 @@
 using EfScaling.Consistency;
+using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.Testing.History;
@@ -6,11 +7,14 @@ namespace EfScaling.Testing.History;
 /// <summary>The reads of one client, in every shape that a query may have.</summary>
 internal sealed class HistoryReads(int client, HistoryWrites writes, int clients, HistoryRecorder recorder)
 {
+    // What a cache answers is asked again, as an application asks its favourite queries.
+    private const int MostAgain = 60;
+
     // Each limit is compiled as a query of its own.
     private static readonly TimeSpan[] _limits = [TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(3)];
 
-    /// <summary>Reads once.</summary>
-    /// <returns>Whether the read succeeded.</returns>
+    /// <summary>Reads once, or several times what a cache answers.</summary>
+    /// <returns>Whether the reads succeeded.</returns>
     public async Task<bool> ReadAsync(DbContext context, HistorySession session)
     {
         var random = session.Random;
@@ -20,10 +24,24 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
         var board = random.Next(2) == 0 ? client : random.Next(1, clients + 1);
         var id = board == client && random.Next(2) == 0 ? writes.LastWritten : HistoryClient.RegistersOf(board)[random.Next(HistoryClient.RegistersOfEach)];
         var how = PickShape(random);
+        var again = session.Application.CachesReads ? random.Next(MostAgain) : 0;
+        bool? isHit;
+        do
+        {
+            isHit = await ReadAsync(context, session, how, id, board, contract, limit).ConfigureAwait(false);
+        }
+        while (isHit == true && again-- > 0);
+
+        return isHit is not null;
+    }
+
+    // Whether a cache answered; null if the read failed.
+    private async Task<bool?> ReadAsync(DbContext context, HistorySession session, string how, int id, int board, ReadContract contract, TimeSpan? limit)
+    {
         var started = recorder.Now;
         try
         {
-            var values = await ReadAsync(context, how, id, board, contract, limit == session.Application.MaxStaleness ? null : limit).ConfigureAwait(false);
+            var values = await ReadAsync(context, how, id, board, contract, limit == session.Application.MaxStaleness ? null : limit, session.Application.CachesReads).ConfigureAwait(false);
             Note(new HistoryEvent
             {
                 Operation = HistoryOperation.Read,
@@ -31,18 +49,19 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
                 Command = recorder.NextCommand(),
                 Client = client,
                 Session = session.Number,
+                Cache = session.Application.Cache,
                 Contract = contract,
                 Limit = limit,
                 Routing = context.Database.LastRouting(),
                 Started = started,
                 Ended = recorder.Now,
             }, values);
-            return true;
+            return context.Database.LastRouting() is { Role: NodeRole.Cache };
         }
         catch (Exception exception) when (HistoryClient.IsFailure(exception))
         {
             recorder.Failed($"{contract} {how}", exception);
-            return false;
+            return null;
         }
     }
 
@@ -76,9 +95,9 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
     };
 
     private static async Task<IReadOnlyList<(int Register, long Value)>> ReadAsync(
-        DbContext context, string how, int id, int board, ReadContract contract, TimeSpan? limit)
+        DbContext context, string how, int id, int board, ReadContract contract, TimeSpan? limit, bool isCached)
     {
-        var registers = With(context.Set<HistoryRegister>(), contract, limit);
+        var registers = With(context.Set<HistoryRegister>(), contract, limit, isCached);
         switch (how)
         {
             case "single value":
@@ -102,15 +121,16 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
 
                 return ValuesOf(streamed);
             default:
-                var boards = With(context.Set<HistoryBoard>(), contract, limit).AsNoTracking().Include(b => b.Registers).Where(b => b.Id == board);
+                var boards = With(context.Set<HistoryBoard>(), contract, limit, isCached).AsNoTracking().Include(b => b.Registers).Where(b => b.Id == board);
                 return ValuesOf((await (how == "split query" ? boards.AsSplitQuery() : boards).SingleAsync().ConfigureAwait(false)).Registers);
         }
     }
 
-    private static IQueryable<T> With<T>(IQueryable<T> query, ReadContract contract, TimeSpan? limit)
+    private static IQueryable<T> With<T>(IQueryable<T> query, ReadContract contract, TimeSpan? limit, bool isCached)
         where T : class
     {
-        var marked = contract == ReadContract.Session ? query : contract == ReadContract.Primary ? query.AsPrimary() : query.WithContract(contract);
+        var source = isCached ? query.Cacheable() : query;
+        var marked = contract == ReadContract.Session ? source : contract == ReadContract.Primary ? source.AsPrimary() : source.WithContract(contract);
         return limit is { } time ? marked.WithMaxStaleness(time) : marked;
     }
 

@@ -30,4 +30,17 @@ public enum HistoryRule
     /// comes under <see cref="NoLostWrite"/> instead, without exception.
     /// </remarks>
     MonotonicOnPrimary,
+
+    /// <summary>
+    /// A result from the cache shows what was acknowledged before the read began: at once what the same process wrote, and what others wrote within the
+    /// bounds of <see cref="CacheLimits"/>.
+    /// </summary>
+    CachedResult,
+
+    /// <summary>A result from the cache shows what the session has seen in the database before.</summary>
+    /// <remarks>
+    /// The cache may break this for a moment: a commit is visible in the database before the store is told of it. A result that lacks a write of which the store
+    /// was told comes under <see cref="CachedResult"/> instead.
+    /// </remarks>
+    MonotonicInCache,
 }

@@ -15,40 +15,63 @@ public sealed class HistoryRun(PostgresCluster cluster, IReadOnlyList<HistoryApp
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
 
     private readonly HistoryRecorder _recorder = new();
-    private readonly WriteGate _gate = new();
+    private readonly WriteGate _gate = new(options.WritePause);
+
+    /// <summary>
+    /// Gets what goes on beside the clients until it is told to end: other faults, or clients in other processes, which add their events. Each completes when
+    /// the clients may begin, with what completes when it has ended.
+    /// </summary>
+    public IReadOnlyList<Func<HistoryRecorder, CancellationToken, Task<Task>>> Companions { get; init; } = [];
 
     /// <summary>Runs once.</summary>
     /// <returns>What was found.</returns>
     /// <exception cref="TimeoutException">The replicas do not serve at the start, or the servers did not recover.</exception>
     public async Task<HistoryReport> RunAsync(CancellationToken cancellationToken = default)
     {
-        HistoryClient[] clients = [.. Enumerable.Range(1, options.Clients).Select(number => new HistoryClient(number, options, applications, _recorder, _gate))];
-        await PrepareAsync(clients, cancellationToken).ConfigureAwait(false);
+        HistoryClient[] clients = [.. (options.OwnClients ?? [.. AllClients]).Select(number => new HistoryClient(number, options, applications, _recorder, _gate))];
+        await PrepareAsync(cancellationToken).ConfigureAwait(false);
 
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var besides = await Task.WhenAll(Companions.Select(c => c(_recorder, end.Token))).ConfigureAwait(false);
         end.CancelAfter(options.Duration);
         var working = Task.WhenAll(clients.Select(c => Task.Run(() => c.WorkAsync(end.Token), CancellationToken.None)));
         var breaking = BreakAsync(end.Token);
         var watching = options.EndsWithViolation ? WatchAsync(end) : Task.CompletedTask;
-        await Task.WhenAll(working, breaking, watching).ConfigureAwait(false);
+        await Task.WhenAll([working, breaking, watching, .. besides]).ConfigureAwait(false);
 
         cancellationToken.ThrowIfCancellationRequested();
-        await Eventually.ThatAsync(() => ReadAllAsync(clients), _patience, "the primary to show every register", cancellationToken).ConfigureAwait(false);
+        await Eventually.ThatAsync(ReadAllAsync, _patience, "the primary to show every register", cancellationToken).ConfigureAwait(false);
         var events = _recorder.Events;
-        return new HistoryReport(options.Seed, events, _recorder.Failures, HistoryChecker.Check(events));
+        return new HistoryReport(options.Seed, events, _recorder.Failures, HistoryChecker.Check(events, options.CacheLimits));
     }
 
-    private async Task PrepareAsync(IEnumerable<HistoryClient> clients, CancellationToken cancellationToken)
+    /// <summary>Lets the clients of another process of a run work until the end, and complete what they have begun.</summary>
+    /// <param name="applications">The application.</param>
+    /// <param name="options">What the run does, with <see cref="HistoryRunOptions.OwnClients"/>.</param>
+    /// <param name="recorder">Takes the events, on the clock of the run.</param>
+    /// <param name="end">Ends the work.</param>
+    public static async Task WorkAsync(
+        IReadOnlyList<HistoryApplication> applications, HistoryRunOptions options, HistoryRecorder recorder, CancellationToken end)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var gate = new WriteGate(options.WritePause);
+        var clients = (options.OwnClients ?? [.. Enumerable.Range(1, options.Clients)]).Select(number => new HistoryClient(number, options, applications, recorder, gate));
+        await Task.WhenAll(clients.Select(c => Task.Run(() => c.WorkAsync(end), CancellationToken.None))).ConfigureAwait(false);
+    }
+
+    private IEnumerable<int> AllClients => Enumerable.Range(1, options.Clients);
+
+    private async Task PrepareAsync(CancellationToken cancellationToken)
     {
         var context = applications[0].CreateContext();
         await using (context.ConfigureAwait(false))
         {
             await context.Set<HistoryRegister>().ExecuteDeleteAsync(cancellationToken).ConfigureAwait(false);
             await context.Set<HistoryBoard>().ExecuteDeleteAsync(cancellationToken).ConfigureAwait(false);
-            foreach (var client in clients)
+            foreach (var client in AllClients)
             {
-                context.Add(new HistoryBoard { Id = client.Number });
-                context.AddRange(client.Registers.Select(id => new HistoryRegister { Id = id, BoardId = client.Number }));
+                context.Add(new HistoryBoard { Id = client });
+                context.AddRange(HistoryClient.RegistersOf(client).Select(id => new HistoryRegister { Id = id, BoardId = client }));
             }
 
             await context.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
@@ -58,6 +81,27 @@ public sealed class HistoryRun(PostgresCluster cluster, IReadOnlyList<HistoryApp
         foreach (var application in applications)
         {
             await Eventually.ThatAsync(() => ServesAsync(application), _patience, "a replica to serve", cancellationToken).ConfigureAwait(false);
+            await WaitUntilCachingAsync(application, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Waits until the cache of an application answers queries, if it has one.</summary>
+    public static async Task WaitUntilCachingAsync(HistoryApplication application, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(application);
+        if (application.CachesReads)
+        {
+            await Eventually.ThatAsync(() => CachesAsync(application), _patience, "the query cache to answer", cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<bool> CachesAsync(HistoryApplication application)
+    {
+        var context = application.CreateContext();
+        await using (context.ConfigureAwait(false))
+        {
+            await context.Set<HistoryBoard>().Cacheable().CountAsync().ConfigureAwait(false);
+            return context.Database.LastRouting()?.Role == NodeRole.Cache;
         }
     }
 
@@ -100,7 +144,7 @@ public sealed class HistoryRun(PostgresCluster cluster, IReadOnlyList<HistoryApp
         while (!end.IsCancellationRequested)
         {
             await Task.Delay(TimeSpan.FromSeconds(1), end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (HistoryChecker.Check(_recorder.Events).Any(v => v.Rule != HistoryRule.MonotonicOnPrimary))
+            if (HistoryChecker.Check(_recorder.Events, options.CacheLimits).Any(HistoryReport.IsBreach))
             {
                 await end.CancelAsync().ConfigureAwait(false);
             }
@@ -108,7 +152,7 @@ public sealed class HistoryRun(PostgresCluster cluster, IReadOnlyList<HistoryApp
     }
 
     // What was acknowledged must be there in the end.
-    private async Task<bool> ReadAllAsync(IEnumerable<HistoryClient> clients)
+    private async Task<bool> ReadAllAsync()
     {
         var context = applications[0].CreateContext();
         await using (context.ConfigureAwait(false))
@@ -119,7 +163,7 @@ public sealed class HistoryRun(PostgresCluster cluster, IReadOnlyList<HistoryApp
                 var values = await context.Set<HistoryRegister>().AsPrimary().AsNoTracking().ToDictionaryAsync(r => r.Id, r => r.Version).ConfigureAwait(false);
                 var routing = context.Database.LastRouting();
                 var (ended, command, session) = (_recorder.Now, _recorder.NextCommand(), _recorder.NextSession());
-                foreach (var register in clients.SelectMany(c => c.Registers))
+                foreach (var register in AllClients.SelectMany(HistoryClient.RegistersOf))
                 {
                     _recorder.Add(new HistoryEvent
                     {

@@ -21,6 +21,15 @@ public sealed record HistoryRunOptions
     /// </summary>
     public bool Promotes { get; init; }
 
+    /// <summary>Gets the numbers of the clients, from 1 to <see cref="Clients"/>, that this process runs; all by default, else the others run in other processes.</summary>
+    public IReadOnlyList<int>? OwnClients { get; init; }
+
+    /// <summary>Gets the least time between the beginnings of two writes of this process; zero by default.</summary>
+    public TimeSpan WritePause { get; init; }
+
+    /// <summary>Gets how late a query cache may learn of writes of other processes.</summary>
+    public CacheLimits CacheLimits { get; init; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(15));
+
     /// <summary>Gets whether the run ends soon after the first violation.</summary>
     public bool EndsWithViolation { get; init; }
 }

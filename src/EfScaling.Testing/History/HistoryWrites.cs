@@ -61,10 +61,12 @@ internal sealed class HistoryWrites(int client, IReadOnlyList<int> own, HistoryR
             Command = recorder.NextCommand(),
             Client = client,
             Session = session.Number,
+            Cache = session.Application.Cache,
             Started = recorder.Now,
             Ended = default,
         };
         var outcome = HistoryOutcome.Unknown;
+        using var publication = PublicationLog.Watch();
         try
         {
             outcome = await WriteAsync(context, how, versions).ConfigureAwait(false);
@@ -85,7 +87,7 @@ internal sealed class HistoryWrites(int client, IReadOnlyList<int> own, HistoryR
         {
             foreach (var (register, version) in versions)
             {
-                recorder.Add(written with { Register = register, Value = version, Outcome = outcome, Ended = recorder.Now });
+                recorder.Add(written with { Register = register, Value = version, Outcome = outcome, IsUnpublished = publication.HasFailed, Ended = recorder.Now });
             }
         }
     }

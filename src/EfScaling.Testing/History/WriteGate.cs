@@ -1,12 +1,16 @@
+using System.Diagnostics;
+
 namespace EfScaling.Testing.History;
 
-/// <summary>Keeps clients from writing for a while.</summary>
+/// <summary>Keeps clients from writing for a while, and from writing all the time.</summary>
+/// <param name="pause">The least time between the beginnings of two writes.</param>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class WriteGate
+internal sealed class WriteGate(TimeSpan pause = default)
 {
     private readonly Lock _lock = new();
     private bool _isClosed;
     private int _writers;
+    private long _lastBegin;
 
     /// <summary>Gets whether nobody writes nor may begin to.</summary>
     public bool IsQuiet
@@ -20,13 +24,19 @@ internal sealed class WriteGate
         }
     }
 
-    /// <summary>Lets a write begin, unless the gate is closed.</summary>
+    /// <summary>Lets a write begin, unless the gate is closed or another one has just begun.</summary>
     public bool TryEnter()
     {
         lock (_lock)
         {
-            _writers += _isClosed ? 0 : 1;
-            return !_isClosed;
+            if (_isClosed || (_lastBegin != 0 && Stopwatch.GetElapsedTime(_lastBegin) < pause))
+            {
+                return false;
+            }
+
+            _writers++;
+            _lastBegin = Stopwatch.GetTimestamp();
+            return true;
         }
     }
 

@@ -15,12 +15,14 @@ internal sealed class CacheStarter(
     ICacheStore store, IPositionSource source, DbDataSource database, string prefix, CachePublisher publisher, ILogger logger)
 {
     private static readonly TimeSpan _pauseAfterFailure = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan _pauseAfterRecheck = TimeSpan.FromMilliseconds(500);
 
     private readonly Lock _lock = new();
     private volatile CacheState? _state;
     private Task _starting = Task.CompletedTask;
     private Moment _failedAt = Moment.Never;
     private string? _saidReason;
+    private Moment _recheckedAt = Moment.Never;
 
     /// <summary>Gets what is known; <see langword="null"/> until it is, and when the context's database is another one by now.</summary>
     public CacheState? State => _state is { } state && source.Identity is { } identity && identity.IsSameDatabaseAs(state.Identity) ? state : null;
@@ -53,6 +55,34 @@ internal sealed class CacheStarter(
             {
                 return _starting = Task.Run(StartAsync);
             }
+        }
+    }
+
+    /// <summary>Looks in the background whether the schema has changed, unless that was just done.</summary>
+    /// <param name="known">What the caller knows, which lacks something that it needs.</param>
+    /// <remarks>A query of a table that the catalog does not show asks the store for nothing, and would never learn that the table was created since.</remarks>
+    public void Recheck(CacheState known)
+    {
+        lock (_lock)
+        {
+            var now = Moment.Now(source.Clock);
+            if (_recheckedAt != Moment.Never && _recheckedAt.Until(now, source.Clock) < _pauseAfterRecheck)
+            {
+                return;
+            }
+
+            _recheckedAt = now;
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Starter.RecheckAsync(work.Known), (Starter: this, Known: known), preferLocal: false);
+    }
+
+    private async Task RecheckAsync(CacheState known)
+    {
+        var reading = await store.ReadAsync(null, [known.DataKey, known.SchemaKey], CancellationToken.None).ConfigureAwait(false);
+        if (reading.Failure is null && !known.IsOf(reading))
+        {
+            await Begin(known).ConfigureAwait(false);
         }
     }
 

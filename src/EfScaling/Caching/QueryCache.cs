@@ -70,6 +70,9 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <returns>Completes when the attempt has ended, whatever its outcome. Never fails.</returns>
     public Task BeginStart(CacheState? known) => _starter.Begin(known);
 
+    /// <inheritdoc cref="CacheStarter.Recheck" />
+    public void Recheck(CacheState known) => _starter.Recheck(known);
+
     /// <summary>Returns what a query's result depends on.</summary>
     public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state);
 

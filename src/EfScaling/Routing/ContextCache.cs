@@ -134,6 +134,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         dependencies = cache.DependenciesOf(query, state);
         if (dependencies.Obstacle is { } table)
         {
+            cache.Recheck(state);
             return new CacheDecision(CacheOutcome.NotCacheable, table);
         }
 

@@ -176,7 +176,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
 
         if (answer.Failure is { } failure)
         {
-            logger.NotPublished(store.Name, keys.Count, failure);
+            logger.WriteNotPublished(store.Name, keys.Count, failure);
         }
 
         _ = PublishAgainAsync(state, keys, intent, lease);
@@ -238,7 +238,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         }
 
         QueryCacheMeter.CountPublicationFailure();
-        logger.NotPublished(store.Name, publication.Keys.Count, answer.Failure!);
+        logger.WriteNotPublished(store.Name, publication.Keys.Count, answer.Failure!);
         _unpublished.Writer.TryWrite(publication);
     }
 
@@ -254,7 +254,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
                 }
 
                 Settle(publication, CacheAnswer.Done);
-                logger.PublishedLate(store.Name, publication.Keys.Count);
+                logger.WritePublishedLate(store.Name, publication.Keys.Count);
             }
         }
         catch (OperationCanceledException)
@@ -274,7 +274,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
                 if (count > 0)
                 {
                     QueryCacheMeter.CountRecoveredWrites(count);
-                    logger.WritesRecovered(store.Name, count);
+                    logger.AbandonedWritesPublished(store.Name, count);
                 }
             }
         }

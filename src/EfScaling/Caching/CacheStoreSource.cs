@@ -1,4 +1,3 @@
-using EfScaling.Caching.Redis;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -12,9 +11,6 @@ internal sealed record CacheStoreSource(object Key, Func<IServiceProvider?, Time
 {
     /// <summary>The memory of this process, each cache its own.</summary>
     public static readonly CacheStoreSource Memory = new("memory", (_, clock, _) => new MemoryCacheStore(clock: clock));
-
-    /// <summary>A Redis server.</summary>
-    public static CacheStoreSource Redis(RedisOptions options) => new(options, (_, clock, logger) => new RedisCacheStore(options, clock, logger));
 
     /// <summary>The application's <see cref="IDistributedCache"/>.</summary>
     public static CacheStoreSource Distributed(IDistributedCache? cache) => new(

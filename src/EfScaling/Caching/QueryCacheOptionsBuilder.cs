@@ -1,4 +1,3 @@
-using EfScaling.Caching.Redis;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Caching.Distributed;
 
@@ -11,25 +10,6 @@ public sealed class QueryCacheOptionsBuilder
     private const int LongestPrefix = 64;
 
     internal QueryCacheOptions Options { get; private set; } = new();
-
-    /// <summary>Keeps results in Redis or Valkey.</summary>
-    /// <param name="configuration">
-    /// Such as <c>cache.example:6379,password=…,ssl=true</c>, with the common keywords of StackExchange.Redis; with <c>serviceName=…</c> the hosts are sentinels.
-    /// </param>
-    /// <remarks>
-    /// Give it an own Redis, without persistence, and with <c>min-replicas-to-write</c> if Sentinel watches over it. The connection is made in the background; until
-    /// it stands, and whenever it fails, queries run in the database.
-    /// </remarks>
-    /// <exception cref="ArgumentException">The configuration cannot be read.</exception>
-    public QueryCacheOptionsBuilder Redis(string configuration) => Redis(RedisOptions.Parse(configuration));
-
-    /// <inheritdoc cref="Redis(string)" />
-    /// <param name="options">The servers and limits.</param>
-    public QueryCacheOptionsBuilder Redis(RedisOptions options)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        return With(Options with { Store = CacheStoreSource.Redis(options) });
-    }
 
     /// <summary>Keeps results in an <see cref="IDistributedCache"/>: of the application's services, or the given one.</summary>
     /// <param name="cache">The cache; <see langword="null"/> for the one registered with the application's services.</param>

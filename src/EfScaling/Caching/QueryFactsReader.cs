@@ -63,9 +63,8 @@ internal sealed partial class QueryFactsReader : ExpressionVisitor
         {
             case FromSqlExpression fromSql:
                 _hasRawSql = true;
-                var judgement = RawSqlText.Judge(fromSql.Sql);
-                _mayWriteUnseen |= judgement.Obstacle == CacheObstacle.WritingSql;
-                Note(judgement);
+                _mayWriteUnseen |= RawSqlText.MayWrite(fromSql.Sql);
+                Note(RawSqlText.Judge(fromSql.Sql));
                 break;
             case TableExpression table:
                 NoteTable(table);

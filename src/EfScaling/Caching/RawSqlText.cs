@@ -29,6 +29,29 @@ internal static partial class RawSqlText
         return new CacheRefusal(CacheObstacle.RawSql, "SQL of the application");
     }
 
+    /// <summary>Returns whether the SQL may write for all that its words tell: it is no query, holds a word of a write, or calls what is not known.</summary>
+    public static bool MayWrite(string sql)
+    {
+        if (!Query().IsMatch(sql) || Writing().IsMatch(sql))
+        {
+            return true;
+        }
+
+        foreach (var word in Word().EnumerateMatches(sql))
+        {
+            var isCall = sql.AsSpan(word.Index + word.Length).TrimStart().StartsWith("(");
+            if (isCall
+                && sql.AsSpan(word.Index, word.Length).ToString() is var name
+                && !BeforeParenthesis().IsMatch(name)
+                && DeterministicFunctions.Judge(name, int.MaxValue) == CacheObstacle.UnknownFunction)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     [GeneratedRegex(@"^[\s(]*(SELECT|WITH|TABLE|VALUES)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Query();
 
@@ -42,4 +65,11 @@ internal static partial class RawSqlText
 
     [GeneratedRegex("^(current_(catalog|date|role|schema|time|timestamp|user)|localtime|localtimestamp|session_user)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Niladic();
+
+    // Words that a parenthesis follows without a call.
+    [GeneratedRegex(
+        "^(all|and|any|array|as|between|by|case|cast|distinct|else|end|except|exists|extract|filter|from|group|having|ilike|in|intersect|is|join|lateral|like|limit|"
+        + "not|offset|on|or|order|over|partition|position|row|rows|select|set|sets|similar|some|substring|then|trim|union|using|values|when|where|with|within)$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex BeforeParenthesis();
 }

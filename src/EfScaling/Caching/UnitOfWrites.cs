@@ -182,7 +182,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
         {
             cache.Publisher.Owe();
             _ = cache.BeginStart(null);
-            logger.NotPublished(cache.Store.Name, _tables.Count, cache.Store.Outage ?? "the cache does not know the database yet");
+            logger.WriteNotPublished(cache.Store.Name, _tables.Count, cache.Store.Outage ?? "the cache does not know the database yet");
             Discard();
             return null;
         }

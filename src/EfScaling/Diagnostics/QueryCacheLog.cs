@@ -15,16 +15,16 @@ internal static partial class QueryCacheLog
         EfScalingEventId.WriteNotPublished,
         LogLevel.Warning,
         "A write to {Tables} table(s) is committed, but the query cache in '{Store}' could not be told: {Reason}. This process uses no results of them until it has been.")]
-    public static partial void NotPublished(this ILogger logger, string store, int tables, string reason);
+    public static partial void WriteNotPublished(this ILogger logger, string store, int tables, string reason);
 
     [LoggerMessage(EfScalingEventId.WritePublishedLate, LogLevel.Information, "The query cache in '{Store}' has been told of a write to {Tables} table(s) that it could not be told of before.")]
-    public static partial void PublishedLate(this ILogger logger, string store, int tables);
+    public static partial void WritePublishedLate(this ILogger logger, string store, int tables);
 
     [LoggerMessage(
         EfScalingEventId.AbandonedWritesPublished,
         LogLevel.Warning,
         "{Count} write(s) of processes that died, or lost their way to the query cache in '{Store}', were published in their place.")]
-    public static partial void WritesRecovered(this ILogger logger, string store, int count);
+    public static partial void AbandonedWritesPublished(this ILogger logger, string store, int count);
 
     [LoggerMessage(EfScalingEventId.QueryNotCacheable, LogLevel.Warning, "A query asks for the cache but its result cannot be kept: {Detail}.")]
     public static partial void QueryNotCacheable(this ILogger logger, string detail);

@@ -104,6 +104,7 @@ public sealed class QueryFactsReaderTests
         ["function of rows applied"] = (c => c.Authors.SelectMany(a => c.BooksOf(a.Id)).Select(b => b.Id), [Author], nameof(CacheObstacle.ApplicationFunction)),
         ["function of the application and present time"] = (c => c.Authors.Where(a => FactsContext.Score(a.Id) > 1 && a.JoinedAt < DateTime.UtcNow).Select(a => a.Id), [Author], nameof(CacheObstacle.VolatileFunction)),
         ["raw SQL"] = (c => c.Books.FromSql($"SELECT * FROM store.books").IgnoreQueryFilters(), [], nameof(CacheObstacle.RawSql)),
+        ["raw SQL that calls"] = (c => c.Books.FromSql($"SELECT * FROM books_of (1)").IgnoreQueryFilters(), [], nameof(CacheObstacle.RawSql)),
         ["raw SQL composed"] = (c => c.Books.FromSql($"SELECT * FROM store.books").Where(b => b.Author!.Name == "x"), [Author], nameof(CacheObstacle.RawSql)),
         ["raw SQL in a subquery"] = (c => c.Authors.Where(a => c.Books.FromSql($"SELECT * FROM store.books").Any(b => b.AuthorId == a.Id)).Select(a => a.Id), [Author], nameof(CacheObstacle.RawSql)),
         ["raw scalars"] = (c => c.Database.SqlQuery<int>($"SELECT 1 AS \"Value\""), [], nameof(CacheObstacle.RawSql)),
@@ -209,7 +210,8 @@ public sealed class QueryFactsReaderTests
 
     [Theory]
     [InlineData("unknown function", nameof(CacheObstacle.UnknownFunction))]
-    [InlineData("raw SQL", nameof(CacheObstacle.RawSql))]
+    [InlineData("raw SQL that calls", nameof(CacheObstacle.RawSql))]
+    [InlineData("raw SQL that writes", nameof(CacheObstacle.WritingSql))]
     [InlineData("function of the application", nameof(CacheObstacle.ApplicationFunction))]
     public void Calls_that_nobody_knows_may_write(string query, string obstacle)
     {
@@ -254,11 +256,18 @@ public sealed class QueryFactsReaderTests
         Assert.Equal(new WriteFacts(new TableName("store", "books"), WriteKind.Delete), facts.Write);
     }
 
+    [Theory]
+    [InlineData("raw SQL")]
+    [InlineData("raw SQL composed")]
+    [InlineData("raw SQL with the present time")]
+    [InlineData("raw scalars")]
+    public void SQL_that_plainly_queries_writes_nothing(string query) => Assert.All(Read(_refused[query].Query), f => Assert.False(f.MayWriteUnseen));
+
     [Fact]
     public void A_write_that_calls_what_nobody_knows_may_have_written_anything()
     {
         var update = Assert.Single(CommandCapture.Of(c => c.Books.ExecuteUpdate(s => s.SetProperty(b => b.AuthorId, b => FactsContext.Score(b.Id)))));
-        var delete = Assert.Single(CommandCapture.Of(c => c.Books.Where(b => c.Authors.FromSql($"SELECT * FROM a").Any(a => a.Id == b.Id)).ExecuteDelete()));
+        var delete = Assert.Single(CommandCapture.Of(c => c.Books.Where(b => c.Authors.FromSql($"SELECT * FROM touch(1)").Any(a => a.Id == b.Id)).ExecuteDelete()));
 
         Assert.Equal(WriteFacts.Unknown, update.Write);
         Assert.Equal(WriteFacts.Unknown, delete.Write);

@@ -76,6 +76,7 @@ public sealed class ReplicaOptionsTests
 
     private static object Another(Type type, object? value) => value switch
     {
+        bool flag => !flag,
         TimeSpan time => time + 1.Seconds(),
         int number => number + 1,
         double number => number + 1,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the sample: sets up what is missing, starts a primary with two standbys, loads a real graph and shows where reads and writes go.
-# Needs the .NET 10 SDK; PostgreSQL is installed from the distribution when it is missing. Arguments go to the sample: eng/demo.sh --help.
+# Runs the sample: sets up what is missing, starts a primary with two standbys and a Redis, loads a real graph and shows where reads and writes go.
+# Needs the .NET 10 SDK; PostgreSQL and Redis are installed from the distribution when they are missing. Arguments go to the sample: eng/demo.sh --help.
 # Safe to run again; no server is left running, whether the sample ends by itself or by Ctrl-C.
 set -euo pipefail
 readonly repository=$(cd "$(dirname "$0")/.." && pwd)
@@ -18,8 +18,8 @@ MESSAGE
     exit 1
 fi
 
-# Servers that the caller names need no programs on this machine.
-if [ -z "${EFSCALING_PRIMARY:-}" ]; then
+# Servers that the caller names, all of them, need no programs on this machine.
+if [ -z "${EFSCALING_PRIMARY:-}" ] || [ -z "${EFSCALING_REDIS:-}" ]; then
     "$repository/eng/install-servers.sh"
 fi
 

@@ -7,6 +7,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using EfScaling.Benchmarks.Measuring;
 using EfScaling.Benchmarks.Questions;
+using EfScaling.Benchmarks.Servers;
 
 // dotnet run -c Release --project benchmarks/EfScaling.Benchmarks -- all|NAME... [--quick] [--output FILE]
 // dotnet run -c Release --project benchmarks/EfScaling.Benchmarks -- bdn [arguments of BenchmarkDotNet]
@@ -19,11 +20,18 @@ if (args is ["bdn", .. var rest])
     return 0;
 }
 
+if (args is [StampedeProcess.Verb])
+{
+    await StampedeProcess.ServeAsync();
+    return 0;
+}
+
 IQuestion[] questions =
 [
     new SingleRowQuery(), new HundredRowQuery(), new ContextCreation(),
     new FixedServiceTime(), new StoppedReplica(), new PausedReplica(),
     new GuardedRead(), new CommitPosition(), new SessionLoad(),
+    new CachedQuery(), new CacheDistance(), new CacheInvalidation(), new CacheStampede(),
 ];
 var output = Array.IndexOf(args, "--output") is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
 string[] names = [.. args.Where(a => !a.StartsWith("--", StringComparison.Ordinal) && a != output)];

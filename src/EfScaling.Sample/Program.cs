@@ -65,12 +65,13 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
     var turn = TimeSpan.FromSeconds(5);
     var display = new ProgressDisplay(console, clock);
 
-    // 1. One primary and two standbys, or the servers that the environment names.
+    // 1. One primary, two standbys and a Redis, or the servers that the environment names.
     SampleServers? started = null;
     await display.ShowAsync("Find or start the servers", async () => started = await SampleServers.StartAsync(Environment.GetEnvironmentVariable, stop));
     await using var servers = started!;
 
-    // 2. The application's contexts: with replicas, and without to compare.
+    // 2. The application's contexts: with replicas and the cache, and with less to compare.
+    await using var withCache = FeedServices.WithCache(servers);
     await using var withReplicas = FeedServices.WithReplicas(servers);
     await using var primaryAlone = FeedServices.PrimaryAlone(servers);
     var contexts = withReplicas.GetRequiredService<IDbContextFactory<FeedContext>>();
@@ -82,6 +83,9 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
     await display.ShowAsync("Create the tables", () => loader.CreateTablesAsync(stop));
     await display.ShowAsync("Copy the graph", async progress => follows = await loader.CopyGraphAsync(progress, stop));
     await display.ShowAsync("Write posts", async progress => posts = await loader.WritePostsAsync(progress, stop));
+    var routedLoad = Load(withReplicas, FeedSetup.Replicas);
+    var plainLoad = Load(primaryAlone, FeedSetup.PrimaryAlone);
+    var cachedLoad = Load(withCache, FeedSetup.ReplicasAndCache);
     TimeSpan? lag = null;
     await display.ShowAsync("Wait for the replicas", async () =>
     {
@@ -89,21 +93,21 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
         lag = await servers.LagAsync(options.Lag, stop);
     });
 
-    // 4. The same load with replicas and on the primary alone, in turns, so that whatever else this machine does hits both alike. What goes wrong
-    //    in the warm-up counts; its numbers do not.
-    var routedLoad = new MixedLoad(contexts, graph, posts, options.Workers, isRouted: true, clock);
-    var plainLoad = new MixedLoad(
-        primaryAlone.GetRequiredService<IDbContextFactory<FeedContext>>(), graph, posts, options.Workers, isRouted: false, clock);
+    // 4. The same load with replicas and the cache, with replicas, and on the primary alone, in turns, so that whatever else this machine does hits all alike.
+    //    What goes wrong in the warm-up counts; its numbers do not.
+    await display.ShowAsync("Wait for the cache", () => cachedLoad.WaitForCacheAsync(stop));
+    await display.ShowAsync("Warm up with replicas and the cache", () => RunCachedAsync(new Measurements(), warmUp));
     await display.ShowAsync("Warm up with replicas", () => routedLoad.RunAsync(new Measurements(), warmUp, stop));
     await display.ShowAsync("Warm up on the primary alone", () => plainLoad.RunAsync(new Measurements(), warmUp, stop));
-    var (routed, plain) = (new Measurements(), new Measurements());
-    await display.ShowLoadAsync("Load with replicas, in turns with the primary alone", options.Duration * 1.5, State, RunInTurnsAsync());
+    var (cached, routed, plain) = (new Measurements(), new Measurements(), new Measurements());
+    await display.ShowLoadAsync("Load with replicas and the cache, in turns with less", options.Duration * 2, State, RunInTurnsAsync());
 
     // 5. The table.
     var setup = new RunSetup(
         servers.IsEmbedded,
         SampleServers.NameOf(servers.Primary),
         [.. servers.Replicas.Select(SampleServers.NameOf)],
+        servers.Redis.ToString(),
         Environment.ProcessorCount,
         graph.People,
         graph.Friendships.Count,
@@ -121,7 +125,7 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
         console.MarkupLine("[bold]The load goes on until Ctrl-C.[/]");
         try
         {
-            await display.ShowTableAsync(Report, State, routedLoad.RunAsync(routed, Timeout.InfiniteTimeSpan, stop));
+            await display.ShowTableAsync(Report, State, RunCachedAsync(cached, Timeout.InfiniteTimeSpan));
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -144,20 +148,31 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
         var turns = Math.Ceiling(options.Duration / turn);
         for (var i = 0; i < turns; i++)
         {
-            await routedLoad.RunAsync(routed, options.Duration / turns, stop);
+            await RunCachedAsync(cached, options.Duration / turns);
+            await routedLoad.RunAsync(routed, options.Duration / turns / 2, stop);
             await plainLoad.RunAsync(plain, options.Duration / turns / 2, stop);
         }
     }
 
-    RunReport Report() => RunReport.Of(setup, routed, routedLoad.Checker, plain, plainLoad.Checker);
+    // What the other loads wrote, the cache has not seen: they are other applications to it.
+    async Task RunCachedAsync(Measurements numbers, TimeSpan duration)
+    {
+        await cachedLoad.ForgetPagesAsync(stop);
+        await cachedLoad.RunAsync(numbers, duration, stop);
+    }
+
+    MixedLoad Load(ServiceProvider services, FeedSetup setup) =>
+        new(services.GetRequiredService<IDbContextFactory<FeedContext>>(), graph, posts, options.Workers, setup, clock);
+
+    RunReport Report() => RunReport.Of(setup, new(cached, cachedLoad.Checker), new(routed, routedLoad.Checker), new(plain, plainLoad.Checker));
 
     // Not stopped by Ctrl-C: the numbers are there and only need writing.
     Task SaveAsync(RunReport report) => options.JsonFile is { } file ? report.WriteAsync(file, CancellationToken.None) : Task.CompletedTask;
 
     string State() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{routed.Elapsed.TotalSeconds:0} s: {routed.Reads.Count:N0} reads, {routed.Writes.Count:N0} writes, {routed.Throughput:N0} a second ")
+        $"{cached.Elapsed.TotalSeconds:0} s: {cached.Reads.Count:N0} reads, {cached.Writes.Count:N0} writes, {cached.Throughput:N0} a second ")
         + string.Create(
             CultureInfo.InvariantCulture,
-            $"({plain.Throughput:N0} on the primary alone); {routedLoad.Checker.ReadYourWritesViolations + routedLoad.Checker.StalenessViolations:N0} violations, {routedLoad.Checker.Failures:N0} failures");
+            $"({routed.Throughput:N0} without the cache, {plain.Throughput:N0} on the primary alone); {cachedLoad.Checker.Violations:N0} violations, {cachedLoad.Checker.Failures:N0} failures");
 }

@@ -7,26 +7,28 @@ internal sealed record SampleOptions
 {
     public const string Usage =
         """
-        A social feed on one PostgreSQL primary and its replicas, read and written by plain EF Core.
+        A social feed on one PostgreSQL primary, its replicas and a cache in Redis, read and written by plain EF Core.
 
         Usage: EfScaling.Sample [options]
 
           --once           Run the load once, print the table and exit: 0 if every check holds, 1 otherwise.
                            Without it the load goes on with a live table until Ctrl-C.
-          --seconds N      Length of the load, 1 to 3600. Default 20. The comparison with the primary alone adds half of it.
+          --seconds N      Length of the load, 1 to 3600. Default 15. The comparisons, with replicas alone and with the
+                           primary alone, add half of it each.
           --workers N      Visitors at the same time, 1 to 100. Default 8.
           --lag MS         How much later the last standby shows each commit, 0 to 2000 milliseconds. Default 100, so that the
                            checks have something to catch. Only for the servers that this program starts.
           --json FILE      Also write every number of the table to FILE.
           --help           Show this text.
 
-        Servers: without settings, a primary with two standbys is started on this machine and removed at the end. To use servers
-        of your own, set EFSCALING_PRIMARY and EFSCALING_REPLICA_1, EFSCALING_REPLICA_2, ... to Npgsql connection strings; the
-        schema 'efscaling_sample' of that database is dropped and created again.
+        Servers: without settings, a primary with two standbys and a Redis are started on this machine and removed at the end. To
+        use servers of your own, set EFSCALING_PRIMARY and EFSCALING_REPLICA_1, EFSCALING_REPLICA_2, ... to Npgsql connection
+        strings; the schema 'efscaling_sample' of that database is dropped and created again. Set EFSCALING_REDIS to a
+        configuration such as 'cache1:6379,password=...' for a Redis of your own.
         """;
 
     /// <summary>Gets how long the load runs.</summary>
-    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(20);
+    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>Gets how many visitors act at the same time.</summary>
     public int Workers { get; init; } = 8;

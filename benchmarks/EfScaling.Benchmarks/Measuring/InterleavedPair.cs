@@ -56,6 +56,18 @@ internal sealed class InterleavedPair(Func<int, Task> baseline, Func<int, Task> 
         return Estimate.Of(differences);
     }
 
+    /// <summary>Measures what one operation of the candidate allocates, on all threads, in bytes.</summary>
+    public async Task<Estimate> CandidateAllocationsAsync(int rounds)
+    {
+        var allocated = new List<double>();
+        for (var round = 0; round < rounds; round++)
+        {
+            allocated.Add(await AllocatedAsync(candidate));
+        }
+
+        return Estimate.Of(allocated);
+    }
+
     // Long enough for the runtime to have compiled the hot paths for good.
     private async Task WarmUpAsync(TimeSpan time)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using EfScaling.Caching;
 using EfScaling.Replication;
 using EfScaling.Testing;
 using EfScaling.Topology;
@@ -55,6 +56,25 @@ internal sealed class ItemServers : IAsyncDisposable
                 configure?.Invoke(r);
             })
             .Options;
+
+    /// <summary>Options of a context over the primary with a query cache.</summary>
+    public DbContextOptions<ItemContext> CachedOptions(Action<QueryCacheOptionsBuilder> configure)
+    {
+        var options = new DbContextOptionsBuilder<ItemContext>();
+        options.UseNpgsql(Cluster.Primary.ConnectionString).UseQueryCache(configure);
+        return options.Options;
+    }
+
+    /// <summary>Completes when the cache answers queries.</summary>
+    public static Task WarmUpCacheAsync(DbContextOptions<ItemContext> options) => Eventually.ThatAsync(
+        async () =>
+        {
+            await using var context = new ItemContext(options);
+            _ = await context.Items.Where(i => i.Id == 0).Cacheable().CountAsync();
+            return context.Database.LastRouting() is { Cache.IsHit: true };
+        },
+        TimeSpan.FromSeconds(30),
+        "the query cache to answer");
 
     /// <summary>Completes when reads have reached each of the given number of standbys.</summary>
     public static Task WarmUpAsync(ContextStyle style, int replicas)

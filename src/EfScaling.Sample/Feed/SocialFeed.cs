@@ -2,9 +2,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.Sample.Feed;
 
-/// <summary>What the application does: plain LINQ, the same with and without replicas.</summary>
-internal sealed class SocialFeed(FeedContext context)
+/// <summary>What the application does: plain LINQ, the same with and without replicas and cache.</summary>
+/// <param name="context">The visit's context.</param>
+/// <param name="isCached">Whether the context has a query cache, which is to know what the application's SQL writes.</param>
+internal sealed class SocialFeed(FeedContext context, bool isCached)
 {
+    // A limit on memory alone: a write makes a page old at once.
+    private static readonly TimeSpan PageTime = TimeSpan.FromMinutes(1);
+
     /// <summary>Posts that a feed shows at most.</summary>
     public const int PageSize = 20;
 
@@ -16,6 +21,7 @@ internal sealed class SocialFeed(FeedContext context)
             .OrderByDescending(p => p.Id)
             .Take(PageSize)
             .Select(p => new FeedEntry(p.Id, p.Author!.Name, p.Text))
+            .Cacheable(PageTime)
             .ToListAsync(cancellationToken);
 
     /// <summary>Returns a user with the numbers that a profile shows.</summary>
@@ -27,6 +33,7 @@ internal sealed class SocialFeed(FeedContext context)
                 context.Follows.Count(f => f.FollowedId == u.Id),
                 context.Follows.Count(f => f.FollowerId == u.Id),
                 context.Posts.Count(p => p.AuthorId == u.Id)))
+            .Cacheable(PageTime)
             .SingleAsync(cancellationToken);
 
     /// <summary>Returns a post with the number of its likes; <see langword="null"/> if there is no such post.</summary>
@@ -50,9 +57,13 @@ internal sealed class SocialFeed(FeedContext context)
     }
 
     /// <summary>Likes a post by SQL of the application, which does nothing when the user likes it already.</summary>
-    public Task LikeAsync(int userId, long postId, CancellationToken cancellationToken) =>
-        context.Database.ExecuteSqlAsync(
+    public async Task LikeAsync(int userId, long postId, CancellationToken cancellationToken)
+    {
+        // Nobody knows which tables SQL writes: unless it says so, every cached page of the database is old.
+        using var scope = isCached ? context.Database.UseWrittenTables<Like>() : null;
+        await context.Database.ExecuteSqlAsync(
             $"""INSERT INTO efscaling_sample."Likes" ("PostId", "UserId") VALUES ({postId}, {userId}) ON CONFLICT DO NOTHING""", cancellationToken);
+    }
 
     /// <summary>Writes the heartbeat by ExecuteUpdate.</summary>
     public Task BeatAsync(long writtenAt, CancellationToken cancellationToken) =>

@@ -14,16 +14,20 @@ internal sealed class FriendshipGraph
     private const string Sha256 = "f41c026ed8af3cc3359f1ca5573d0605fb09ae0eefa34544b820fd8c6e2ef296";
 
     private readonly int[] _friendsOf;
+    private readonly HashSet<(int A, int B)> _pairs;
 
     private FriendshipGraph(IReadOnlyList<(int A, int B)> friendships)
     {
         Friendships = friendships;
+        _pairs = [.. friendships.SelectMany(f => new[] { (f.A, f.B), (f.B, f.A) })];
         _friendsOf = new int[friendships.Max(f => Math.Max(f.A, f.B)) + 1];
         foreach (var (a, b) in friendships)
         {
             _friendsOf[a]++;
             _friendsOf[b]++;
         }
+
+        ByFriends = [.. Enumerable.Range(0, People).OrderByDescending(FriendsOf)];
     }
 
     /// <summary>Gets each friendship once.</summary>
@@ -31,6 +35,9 @@ internal sealed class FriendshipGraph
 
     /// <summary>Gets the number of people; their ids run from zero.</summary>
     public int People => _friendsOf.Length;
+
+    /// <summary>Gets the people, those with the most friends first.</summary>
+    public IReadOnlyList<int> ByFriends { get; }
 
     /// <summary>Unpacks the graph from the program.</summary>
     /// <exception cref="InvalidDataException">It is not the file whose hash is known.</exception>
@@ -52,6 +59,9 @@ internal sealed class FriendshipGraph
 
     /// <summary>Returns how many friends a person has.</summary>
     public int FriendsOf(int person) => _friendsOf[person];
+
+    /// <summary>Returns whether two people are friends.</summary>
+    public bool AreFriends(int one, int other) => _pairs.Contains((one, other));
 
     private static (int A, int B) Friendship(string line)
     {

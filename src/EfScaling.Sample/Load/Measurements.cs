@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using EfScaling.Caching;
 using EfScaling.Routing;
 using EfScaling.Topology;
 
@@ -9,6 +10,7 @@ namespace EfScaling.Sample.Load;
 internal sealed class Measurements
 {
     private readonly ConcurrentDictionary<Route, long> _routes = new();
+    private readonly ConcurrentDictionary<(Operation Operation, CacheOutcome Outcome), long> _outcomes = new();
     private readonly Distribution[] _latency = [.. Enum.GetValues<Operation>().Select(_ => new Distribution())];
     private readonly Stopwatch _running = new();
 
@@ -42,6 +44,10 @@ internal sealed class Measurements
     /// <summary>Returns the latency of one operation.</summary>
     public Distribution LatencyOf(Operation operation) => _latency[(int)operation];
 
+    /// <summary>Returns what the cache did for an operation, and how often; empty if it had no part in it.</summary>
+    public IReadOnlyDictionary<CacheOutcome, long> OutcomesOf(Operation operation) =>
+        _outcomes.Where(o => o.Key.Operation == operation).ToDictionary(o => o.Key.Outcome, o => o.Value);
+
     /// <summary>Counts one command.</summary>
     /// <param name="operation">What it did.</param>
     /// <param name="elapsed">How long it took.</param>
@@ -57,6 +63,11 @@ internal sealed class Measurements
         }
 
         _routes.AddOrUpdate(new Route(routed.Node, routed.Role, isWrite, routed.Reason), 1, (_, count) => count + 1);
+        if (routed.Cache is { } cache)
+        {
+            _outcomes.AddOrUpdate((operation, cache.Outcome), 1, (_, count) => count + 1);
+        }
+
         if (routed.Role == NodeRole.Replica)
         {
             ReportedStaleness.Add(routed.StalenessBound);

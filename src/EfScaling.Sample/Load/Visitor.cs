@@ -7,13 +7,14 @@ namespace EfScaling.Sample.Load;
 
 /// <summary>One visitor at a time: reads and writes without pause, each time in a context of its own, as web requests do.</summary>
 /// <remarks>
-/// One visit in nine writes and reads back what it wrote; the others read once. So of ten commands nine read and one writes. Not thread-safe.
+/// One visit in nine writes and reads back what it wrote; the others read once. So of ten commands nine read and one writes. Most visits are those of a few
+/// regulars, and most writes are likes: that is what makes pages worth caching. Not thread-safe.
 /// </remarks>
 internal sealed class Visitor(
     IDbContextFactory<FeedContext> contexts,
     FriendshipGraph graph,
     int posts,
-    bool isRouted,
+    FeedSetup setup,
     int seed,
     ConsistencyChecker checker,
     Measurements measurements,
@@ -22,6 +23,9 @@ internal sealed class Visitor(
 {
     private const int VisitsPerWrite = 9;
     private const int WritesPerReturn = 10;
+    private const int WritesPerPost = 25;
+    private const int Regulars = 20;
+    private const int PercentOfRegulars = 75;
 
     // Longer than two probes of the replicas: by then one can be proven to show the write, so the return is answered there.
     private static readonly TimeSpan ReturnsAfter = TimeSpan.FromMilliseconds(600);
@@ -56,7 +60,7 @@ internal sealed class Visitor(
 
     private async Task ReadAsync()
     {
-        var user = _random.Next(graph.People);
+        var user = Someone();
         var operation = _random.Next(100) switch
         {
             < 50 => Operation.Feed,
@@ -76,16 +80,21 @@ internal sealed class Visitor(
 
     private async Task ReadFeedAsync(FeedContext context, int user)
     {
+        var startedAt = clock.GetTimestamp();
         var entries = await MeasureAsync(Operation.Feed, context, feed => feed.NewestPostsAsync(user, stop));
+        checker.FeedRead(startedAt, user, author => graph.AreFriends(user, author), entries, RoutingOf(context));
         var expected = Math.Min(SocialFeed.PageSize, graph.FriendsOf(user) * (posts / graph.People));
         Require(Operation.Feed, entries.Count >= expected && entries.Count <= SocialFeed.PageSize, "the feed does not agree with the graph");
     }
 
-    private async Task ReadProfileAsync(FeedContext context, int user)
+    private async Task<Profile> ReadProfileAsync(FeedContext context, int user)
     {
+        var startedAt = clock.GetTimestamp();
         var profile = await MeasureAsync(Operation.Profile, context, feed => feed.ProfileAsync(user, stop));
+        checker.ProfileRead(startedAt, user, posts / graph.People, profile, RoutingOf(context));
         var friends = graph.FriendsOf(user);
         Require(Operation.Profile, profile.Followers == friends && profile.Following == friends, "the profile does not agree with the graph");
+        return profile;
     }
 
     private async Task ReadPostAsync(FeedContext context)
@@ -111,15 +120,20 @@ internal sealed class Visitor(
 
     private async Task WriteAndReadBackAsync()
     {
-        var user = _random.Next(graph.People);
+        var user = Someone();
         var writes = _writes++;
-        if (_random.Next(2) == 0)
+        if (_random.Next(WritesPerPost) == 0)
         {
             var text = $"visit {writes} of user {user}";
             await AttemptAsync(Operation.NewPost, async context =>
             {
+                var before = await ReadProfileAsync(context, user);
                 var post = await MeasureAsync(Operation.NewPost, context, feed => feed.WritePostAsync(user, text, stop));
-                return await WrittenAsync(Operation.NewPost, context, $"post {post}", async feed => (await feed.PostAsync(post, stop))?.Text == text);
+                checker.Posts.Acknowledge(post, user, clock.GetTimestamp());
+                checker.Wrote(Operation.NewPost, RoutingOf(context));
+                var after = await ReadProfileAsync(context, user);
+                checker.ReadBack($"post {post}, to be counted in the profile of its author,", after.Posts > before.Posts, RoutingOf(context));
+                return await ReadBackAndKeepAsync(context, $"post {post}", async feed => (await feed.PostAsync(post, stop))?.Text == text);
             });
         }
         else
@@ -132,17 +146,17 @@ internal sealed class Visitor(
                     await feed.LikeAsync(user, post, stop);
                     return true;
                 });
-                return await WrittenAsync(
-                    Operation.Like, context, $"the like of post {post} by user {user}", feed => feed.LikesAsync(user, post, stop));
+                checker.Wrote(Operation.Like, RoutingOf(context));
+                return await ReadBackAndKeepAsync(
+                    context, $"the like of post {post} by user {user}", feed => feed.LikesAsync(user, post, stop));
             });
         }
     }
 
-    /// <summary>Checks where the write ran, reads it back, and keeps some contexts for a second look.</summary>
+    /// <summary>Reads a write back, and keeps some contexts for a second look.</summary>
     /// <returns>Whether the context is kept.</returns>
-    private async Task<bool> WrittenAsync(Operation operation, FeedContext context, string what, Func<SocialFeed, Task<bool>> isThere)
+    private async Task<bool> ReadBackAndKeepAsync(FeedContext context, string what, Func<SocialFeed, Task<bool>> isThere)
     {
-        checker.Wrote(operation, RoutingOf(context));
         var visit = new ReturnVisit(context, what, isThere, clock.GetTimestamp());
         await ReadBackAsync(visit);
         if (_writes % WritesPerReturn != 0)
@@ -213,7 +227,7 @@ internal sealed class Visitor(
     private async Task<T> MeasureAsync<T>(Operation operation, FeedContext context, Func<SocialFeed, Task<T>> act)
     {
         var startedAt = clock.GetTimestamp();
-        var result = await act(new SocialFeed(context));
+        var result = await act(new SocialFeed(context, setup == FeedSetup.ReplicasAndCache));
         measurements.Add(operation, clock.GetElapsedTime(startedAt), RoutingOf(context));
         return result;
     }
@@ -226,5 +240,7 @@ internal sealed class Visitor(
         }
     }
 
-    private RoutingDecision? RoutingOf(FeedContext context) => isRouted ? context.Database.LastRouting() : null;
+    private int Someone() => _random.Next(100) < PercentOfRegulars ? graph.ByFriends[_random.Next(Regulars)] : _random.Next(graph.People);
+
+    private RoutingDecision? RoutingOf(FeedContext context) => setup != FeedSetup.PrimaryAlone ? context.Database.LastRouting() : null;
 }

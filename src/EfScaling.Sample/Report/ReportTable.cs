@@ -9,11 +9,11 @@ internal static class ReportTable
 {
     /// <summary>Returns the tables, ready to print.</summary>
     public static IRenderable Of(RunReport report) =>
-        new Rows(Routes(report), Staleness(report), Loads(report), Checks(report), new Text(Footnote(report.Setup)));
+        new Rows(Routes(report), Staleness(report), Cache(report), Loads(report), Checks(report), new Text(Footnote(report.Setup)));
 
     private static Table Routes(RunReport report)
     {
-        var table = Titled("Where commands ran, and why").AddColumns("node", "role", "kind", "reason").AddColumn(Right("commands")).AddColumn(Right("share"));
+        var table = Titled("Where commands ran, and why, with replicas and the cache").AddColumns("node", "role", "kind", "reason").AddColumn(Right("commands")).AddColumn(Right("share"));
         foreach (var route in report.Routes)
         {
             table.AddRow(route.Node, route.Role, route.Kind, route.Reason, Number(route.Commands), route.Share.ToString("P1", CultureInfo.InvariantCulture));
@@ -33,23 +33,37 @@ internal static class ReportTable
             table.AddRow(name, Number(ages.Reads), Milliseconds(ages.P50Milliseconds), Milliseconds(ages.P99Milliseconds), Milliseconds(ages.MaxMilliseconds));
     }
 
-    private static Table Loads(RunReport report)
+    private static Table Cache(RunReport report)
     {
-        var (routed, plain) = (report.WithReplicas, report.PrimaryAlone);
-        var table = Titled("The same load with replicas and on the primary alone (plain EF Core)")
-            .AddColumn("").AddColumn(Right("with replicas")).AddColumn(Right("p50 ms")).AddColumn(Right("p99 ms"))
-            .AddColumn(Right("primary alone")).AddColumn(Right("p50 ms")).AddColumn(Right("p99 ms"));
-        foreach (var (with, alone) in routed.Latency.Zip(plain.Latency))
+        var table = Titled("What the cache did, and the same operation with replicas and without the cache")
+            .AddColumn("")
+            .AddColumns([.. new[] { "hits", "misses", "other", "hit rate", "p50 ms", "p99 ms", "without: p50 ms", "p99 ms", "violations" }.Select(Right)]);
+        foreach (var cache in report.Cache)
         {
             table.AddRow(
-                with.Operation,
-                Number(with.Count), Milliseconds(with.P50Milliseconds), Milliseconds(with.P99Milliseconds),
-                Number(alone.Count), Milliseconds(alone.P50Milliseconds), Milliseconds(alone.P99Milliseconds));
+                cache.Operation,
+                Number(cache.Hits), Number(cache.Misses), Number(cache.Others), cache.HitRate.ToString("P1", CultureInfo.InvariantCulture),
+                Milliseconds(cache.Latency.P50Milliseconds), Milliseconds(cache.Latency.P99Milliseconds),
+                Milliseconds(cache.LatencyWithout.P50Milliseconds), Milliseconds(cache.LatencyWithout.P99Milliseconds),
+                Number(cache.Violations));
         }
 
-        table.AddRow("seconds", Seconds(routed.Seconds), "", "", Seconds(plain.Seconds), "", "");
-        table.AddRow("commands per second", Number(routed.CommandsPerSecond), "", "", Number(plain.CommandsPerSecond), "", "");
-        table.AddRow("throughput, ratio", report.ThroughputRatio.ToString("0.00", CultureInfo.InvariantCulture), "", "", "1", "", "");
+        return table.Caption(string.Join("; ", report.Cache.Select(c => $"{c.Operation}: {string.Join(", ", c.Outcomes.Select(o => $"{o.Key} {Number(o.Value)}"))}")));
+    }
+
+    private static Table Loads(RunReport report)
+    {
+        var table = Titled("The same load with replicas and the cache, with replicas, and on the primary alone (plain EF Core)").AddColumn("")
+            .AddColumns([.. new[] { "cache", "p50 ms", "p99 ms", "replicas", "p50 ms", "p99 ms", "primary", "p50 ms", "p99 ms" }.Select(Right)]);
+        LoadSummary[] loads = [report.WithCache, report.WithReplicas, report.PrimaryAlone];
+        for (var i = 0; i < report.WithCache.Latency.Count; i++)
+        {
+            table.AddRow([report.WithCache.Latency[i].Operation, .. loads.Select(l => l.Latency[i]).SelectMany(l => new[] { Number(l.Count), Milliseconds(l.P50Milliseconds), Milliseconds(l.P99Milliseconds) })]);
+        }
+
+        table.AddRow(["seconds", .. loads.SelectMany(l => new[] { Seconds(l.Seconds), "", "" })]);
+        table.AddRow(["commands per second", .. loads.SelectMany(l => new[] { Number(l.CommandsPerSecond), "", "" })]);
+        table.AddRow("throughput, ratio", Ratio(report.ThroughputRatioWithCache), "", "", Ratio(report.ThroughputRatio), "", "", "1", "", "");
         return table;
     }
 
@@ -70,18 +84,21 @@ internal static class ReportTable
     }
 
     private static string Footnote(RunSetup setup) =>
-        string.Create(CultureInfo.InvariantCulture, $"{setup.Workers} visitors in both loads; {setup.Users:N0} users, {setup.Follows:N0} follows, {setup.Posts:N0} posts at the start. ")
+        string.Create(CultureInfo.InvariantCulture, $"{setup.Workers} visitors in each load; {setup.Users:N0} users, {setup.Follows:N0} follows, {setup.Posts:N0} posts at the start. ")
         + (setup.IsEmbedded
             ? string.Create(
                 CultureInfo.InvariantCulture,
-                $"The standby {setup.Replicas[^1]} was told to show each commit {setup.LagMilliseconds:0} ms later. The servers and this program share {setup.Processors} processors, so the ratio shows what routing costs, not what machines of their own would add.")
-            : "The servers are those that the environment names.");
+                $"The standby {setup.Replicas[^1]} was told to show each commit {setup.LagMilliseconds:0} ms later. The servers and this program share {setup.Processors} processors, so the ratios show what the cache saves and routing costs, not what machines of their own would add.")
+            : "The database servers are those that the environment names.")
+        + $" The cache is in {setup.Redis}.";
 
     private static Table Titled(string title) => new Table().Border(TableBorder.Rounded).Title($"[bold]{title}[/]");
 
     private static TableColumn Right(string name) => new TableColumn(name).RightAligned();
 
     private static string Number(double value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    private static string Ratio(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
     private static string Seconds(double value) => value.ToString("0.0", CultureInfo.InvariantCulture);
 

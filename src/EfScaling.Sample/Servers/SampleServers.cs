@@ -1,18 +1,21 @@
 using System.Globalization;
+using EfScaling.Caching.Redis;
 using EfScaling.Testing;
 using Npgsql;
 
 namespace EfScaling.Sample.Servers;
 
-/// <summary>One primary and its replicas: those that the environment names, or a cluster that lives as long as this object.</summary>
+/// <summary>One primary, its replicas and a Redis: those that the environment names, or servers that live as long as this object.</summary>
 internal sealed class SampleServers : IAsyncDisposable
 {
     public const string PrimaryVariable = "EFSCALING_PRIMARY";
     public const string ReplicaVariable = "EFSCALING_REPLICA_";
+    public const string RedisVariable = "EFSCALING_REDIS";
 
     private static readonly TimeSpan DefaultLag = TimeSpan.FromMilliseconds(100);
 
     private readonly PostgresCluster? _cluster;
+    private RedisServer? _redis;
 
     private SampleServers(PostgresCluster? cluster, string primary, IReadOnlyList<string> replicas)
     {
@@ -27,29 +30,27 @@ internal sealed class SampleServers : IAsyncDisposable
     /// <summary>Gets the connection strings of the replicas.</summary>
     public IReadOnlyList<string> Replicas { get; }
 
-    /// <summary>Gets whether this program started the servers itself.</summary>
+    /// <summary>Gets how the Redis is reached.</summary>
+    public RedisOptions Redis { get; private set; } = null!;
+
+    /// <summary>Gets whether this program started the database servers itself.</summary>
     public bool IsEmbedded => _cluster is not null;
 
-    /// <summary>Takes the servers of the environment, else starts a primary with two standbys.</summary>
+    /// <summary>Takes the servers of the environment, else starts a primary with two standbys, and a Redis.</summary>
     /// <exception cref="SampleException">The environment names only half of what is needed, or the servers do not start, do not answer or have other roles.</exception>
     public static async Task<SampleServers> StartAsync(Func<string, string?> variable, CancellationToken cancellationToken)
     {
-        var primary = variable(PrimaryVariable);
-        var replicas = Enumerable.Range(1, PostgresClusterOptions.MaxStandbys)
-            .Select(i => variable(ReplicaVariable + i.ToString(CultureInfo.InvariantCulture)))
-            .TakeWhile(r => !string.IsNullOrWhiteSpace(r))
-            .Select((r, i) => Checked(ReplicaVariable + (i + 1).ToString(CultureInfo.InvariantCulture), r!))
-            .ToArray();
-        switch (string.IsNullOrWhiteSpace(primary), replicas.Length)
+        var redis = variable(RedisVariable) is { } named && !string.IsNullOrWhiteSpace(named) ? CheckedRedis(named) : null;
+        var servers = await FindDatabaseAsync(variable, cancellationToken);
+        try
         {
-            case (false, > 0):
-                return await TakeAsync(Checked(PrimaryVariable, primary!), replicas, cancellationToken);
-            case (false, 0):
-                throw new SampleException($"{PrimaryVariable} is set, but no replica. Set {ReplicaVariable}1 (and {ReplicaVariable}2, ...), or unset {PrimaryVariable}.");
-            case (true, > 0):
-                throw new SampleException($"{ReplicaVariable}1 is set, but no primary. Set {PrimaryVariable}, or unset {ReplicaVariable}1.");
-            default:
-                return await StartClusterAsync(cancellationToken);
+            servers.Redis = redis ?? await servers.StartRedisAsync(cancellationToken);
+            return servers;
+        }
+        catch
+        {
+            await servers.DisposeAsync();
+            throw;
         }
     }
 
@@ -91,7 +92,39 @@ internal sealed class SampleServers : IAsyncDisposable
     }
 
     /// <inheritdoc />
-    public ValueTask DisposeAsync() => _cluster?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        if (_redis is not null)
+        {
+            await _redis.DisposeAsync();
+        }
+
+        if (_cluster is not null)
+        {
+            await _cluster.DisposeAsync();
+        }
+    }
+
+    private static async Task<SampleServers> FindDatabaseAsync(Func<string, string?> variable, CancellationToken cancellationToken)
+    {
+        var primary = variable(PrimaryVariable);
+        var replicas = Enumerable.Range(1, PostgresClusterOptions.MaxStandbys)
+            .Select(i => variable(ReplicaVariable + i.ToString(CultureInfo.InvariantCulture)))
+            .TakeWhile(r => !string.IsNullOrWhiteSpace(r))
+            .Select((r, i) => Checked(ReplicaVariable + (i + 1).ToString(CultureInfo.InvariantCulture), r!))
+            .ToArray();
+        switch (string.IsNullOrWhiteSpace(primary), replicas.Length)
+        {
+            case (false, > 0):
+                return await TakeAsync(Checked(PrimaryVariable, primary!), replicas, cancellationToken);
+            case (false, 0):
+                throw new SampleException($"{PrimaryVariable} is set, but no replica. Set {ReplicaVariable}1 (and {ReplicaVariable}2, ...), or unset {PrimaryVariable}.");
+            case (true, > 0):
+                throw new SampleException($"{ReplicaVariable}1 is set, but no primary. Set {PrimaryVariable}, or unset {ReplicaVariable}1.");
+            default:
+                return await StartClusterAsync(cancellationToken);
+        }
+    }
 
     private static async Task<SampleServers> TakeAsync(string primary, string[] replicas, CancellationToken cancellationToken)
     {
@@ -133,6 +166,31 @@ internal sealed class SampleServers : IAsyncDisposable
         {
             throw new SampleException(
                 $"The embedded servers did not start: {exception.Message} Or name servers of your own by {PrimaryVariable} and {ReplicaVariable}1.", exception);
+        }
+    }
+
+    private async Task<RedisOptions> StartRedisAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            _redis = await RedisServer.StartAsync(cancellationToken: cancellationToken);
+            return RedisOptions.Parse(_redis.Endpoint);
+        }
+        catch (Exception exception) when (exception is ServerBinaryNotFoundException or ServerStartException or PlatformNotSupportedException)
+        {
+            throw new SampleException($"The embedded Redis did not start: {exception.Message} Or name one of your own by {RedisVariable}.", exception);
+        }
+    }
+
+    private static RedisOptions CheckedRedis(string configuration)
+    {
+        try
+        {
+            return RedisOptions.Parse(configuration);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new SampleException($"{RedisVariable} names no Redis: {exception.Message} Set it to a configuration such as 'cache1:6379,password=...'.", exception);
         }
     }
 

@@ -49,7 +49,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         {
             var everything = EverythingIn(keyPrefix);
             UnderWay.Add(everything);
-            await PublishAsync(everything, intent: null).ConfigureAwait(false);
+            Settle(new Publication(everything, null), await store.BumpAsync(everything, null, CancellationToken.None).ConfigureAwait(false));
         }
 
         await store.RecoverAsync(keyPrefix + "i", _ending.Token).ConfigureAwait(false);
@@ -76,23 +76,54 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     }
 
     /// <summary>Publishes a committed write.</summary>
+    /// <param name="state">By what the tables of the write were found.</param>
     /// <param name="keys">The versions, which are among <see cref="UnderWay"/>.</param>
     /// <param name="intent">What was announced; <see langword="null"/> if nothing was.</param>
-    public void Publish(IReadOnlyList<string> keys, CacheIntent? intent) => Settle(new Publication(keys, intent), Bump(keys, intent));
+    /// <returns>Whether the schema was still the one that the tables were found by. If not, everything was made old.</returns>
+    public bool Publish(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent)
+    {
+        // Sent ahead on the same way: one wait for both.
+        var asking = AskSchemaAsync(state);
+        var answer = Bump(keys, intent);
+        ((IAsyncResult)asking).AsyncWaitHandle.WaitOne();
+#pragma warning disable RS0030 // The task has completed: nothing blocks.
+        var isCurrent = state.IsCurrent(asking.Result);
+#pragma warning restore RS0030
+        if (answer.IsDone && !isCurrent)
+        {
+            answer = Bump([state.DataKey], intent: null);
+        }
+
+        return Settle(state, new Publication(keys, intent), answer, isCurrent);
+    }
 
     /// <inheritdoc cref="Publish" />
-    public async ValueTask PublishAsync(IReadOnlyList<string> keys, CacheIntent? intent) =>
-        Settle(new Publication(keys, intent), await BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false));
+    public async ValueTask<bool> PublishAsync(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent)
+    {
+        var asking = AskSchemaAsync(state);
+        var answer = await BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false);
+        var isCurrent = state.IsCurrent(await asking.ConfigureAwait(false));
+        if (answer.IsDone && !isCurrent)
+        {
+            answer = await BumpAsync([state.DataKey], null, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        return Settle(state, new Publication(keys, intent), answer, isCurrent);
+    }
+
+    /// <summary>Takes an announcement back: what it announced was rolled back.</summary>
+    public void Withdraw(CacheIntent intent) => _ = BumpAsync([], intent, CancellationToken.None).AsTask();
 
     /// <summary>Publishes a write of which nobody knows whether and when it is committed: the server did not say.</summary>
+    /// <param name="state">By what the tables of the write were found.</param>
     /// <param name="keys">The versions, which are among <see cref="UnderWay"/> until it has been published for the last time.</param>
     /// <param name="intent">What was announced.</param>
     /// <param name="lease">How long the commit may still be on its way; it is published again afterwards, by others if this process is no more.</param>
-    public void PublishInDoubt(IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease) => Doubt(keys, intent, lease, Bump(keys, intent: null));
+    public void PublishInDoubt(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease) => Doubt(state, keys, intent, lease, Bump(keys, intent: null));
 
     /// <inheritdoc cref="PublishInDoubt" />
-    public async ValueTask PublishInDoubtAsync(IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease) =>
-        Doubt(keys, intent, lease, await BumpAsync(keys, intent: null, CancellationToken.None).ConfigureAwait(false));
+    public async ValueTask PublishInDoubtAsync(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease) =>
+        Doubt(state, keys, intent, lease, await BumpAsync(keys, intent: null, CancellationToken.None).ConfigureAwait(false));
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
@@ -103,9 +134,40 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         _ending.Dispose();
     }
 
+    // What a change of the schema has tied to a table since, by a foreign key or a view, is not among the keys.
+#pragma warning disable CA1031 // As below.
+    private async Task<CacheReading> AskSchemaAsync(CacheState state)
+    {
+        try
+        {
+            return await store.ReadAsync(null, [state.SchemaKey], CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            return CacheReading.Failed($"the store threw {exception.GetType().Name}");
+        }
+    }
+#pragma warning restore CA1031
+
+    private bool Settle(CacheState state, Publication publication, CacheAnswer answer, bool isCurrent)
+    {
+        if (!isCurrent)
+        {
+            versions.Forget(state.DataKey);
+            if (!answer.IsDone)
+            {
+                UnderWay.Add([state.DataKey]);
+                publication = publication with { Keys = [.. publication.Keys, state.DataKey] };
+            }
+        }
+
+        Settle(publication, answer);
+        return isCurrent;
+    }
+
     private static string[] EverythingIn(string keyPrefix) => [CacheState.DataKeyOf(keyPrefix), CacheState.SchemaKeyOf(keyPrefix)];
 
-    private void Doubt(IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease, CacheAnswer answer)
+    private void Doubt(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease, CacheAnswer answer)
     {
         foreach (var key in keys)
         {
@@ -117,15 +179,15 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
             logger.NotPublished(store.Name, keys.Count, failure);
         }
 
-        _ = PublishAgainAsync(keys, intent, lease);
+        _ = PublishAgainAsync(state, keys, intent, lease);
     }
 
-    private async Task PublishAgainAsync(IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease)
+    private async Task PublishAgainAsync(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent, TimeSpan lease)
     {
         try
         {
             await Task.Delay(lease, clock, _ending.Token).ConfigureAwait(false);
-            await PublishAsync(keys, intent).ConfigureAwait(false);
+            await PublishAsync(state, keys, intent).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)
         {

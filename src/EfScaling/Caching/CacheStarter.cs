@@ -20,6 +20,7 @@ internal sealed class CacheStarter(
     private volatile CacheState? _state;
     private Task _starting = Task.CompletedTask;
     private Moment _failedAt = Moment.Never;
+    private string? _saidReason;
 
     /// <summary>Gets what is known; <see langword="null"/> until it is, and when the context's database is another one by now.</summary>
     public CacheState? State => _state is { } state && source.Identity is { } identity && identity.IsSameDatabaseAs(state.Identity) ? state : null;
@@ -89,7 +90,12 @@ internal sealed class CacheStarter(
             var catalog = await ReadCatalogAsync().ConfigureAwait(false);
             var wasKnown = _state is not null;
             _state = new CacheState(known, keyPrefix, catalog, reading.Versions[0], reading.Incarnation);
+            _saidReason = null;
             logger.CacheStarted(store.Name, keyPrefix, wasKnown);
+            if (!wasKnown && catalog.TablesWithTriggers is { Count: > 0 } triggered)
+            {
+                logger.TablesHaveTriggers(string.Join(", ", triggered));
+            }
         }
         catch (DbException exception)
         {
@@ -109,6 +115,11 @@ internal sealed class CacheStarter(
     private void Fail(string reason)
     {
         _failedAt = Moment.Now(source.Clock);
-        logger.CacheNotStarted(store.Name, reason);
+        if (reason != _saidReason)
+        {
+            // It is tried again at each query that asks for the cache.
+            _saidReason = reason;
+            logger.CacheNotStarted(store.Name, reason);
+        }
     }
 }

@@ -45,6 +45,9 @@ internal sealed record CacheState(ServerIdentity Identity, string KeyPrefix, Tab
     /// <param name="reading">The answer, with the versions of a query.</param>
     public bool IsOf(in CacheReading reading) => reading.Incarnation == Incarnation && reading.Versions[SchemaIndex] == SchemaVersion;
 
+    /// <summary>Returns whether an answer about <see cref="SchemaKey"/> alone names the schema that the catalog shows.</summary>
+    public bool IsCurrent(in CacheReading reading) => reading.Failure is null && reading.Incarnation == Incarnation && reading.Versions[0] == SchemaVersion;
+
     /// <summary>Returns the keys that a write bumps.</summary>
     /// <param name="writes">The tables that it wrote to.</param>
     /// <param name="isUnknown">Whether it may have written to others.</param>

@@ -73,6 +73,15 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>Returns what a query's result depends on.</summary>
     public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state);
 
+    /// <summary>Reports, once for each query, that a result cannot be kept although its query asks for it.</summary>
+    public void ReportNotCacheable(CachedQuery query, in CacheDecision decision)
+    {
+        if (decision.Outcome == CacheOutcome.NotCacheable && query.Hints.Mode == CacheMode.Cacheable && query.TryReport())
+        {
+            _logger.QueryNotCacheable(decision.Detail!);
+        }
+    }
+
     /// <summary>Answers from the memory of this process, if every version is known and the result is of them.</summary>
     public LocalResult? FindLocal(CacheRequest request, Moment now) =>
         Store.IsReporting
@@ -176,6 +185,28 @@ internal sealed class QueryCache : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes results old after changes of which others have told.</summary>
+    /// <param name="tables">Exactly the tables that were changed; <see langword="null"/> if nobody knows.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="InvalidOperationException">The store could not be told; the changes must be told again.</exception>
+    public async Task PublishAsync(IReadOnlyList<TableName>? tables, CancellationToken cancellationToken)
+    {
+        if (State is null)
+        {
+            await BeginStart(null).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        var state = State ?? throw new InvalidOperationException(
+            $"The query cache '{Store.Name}' could not be told of changes: {Store.Outage ?? "it does not know the database yet"}.");
+        string[] keys = tables is null ? [state.DataKey] : [.. tables.Select(state.KeyOf)];
+        var answer = await Store.BumpAsync(keys, null, cancellationToken).ConfigureAwait(false);
+        Array.ForEach(keys, Versions.Forget);
+        if (answer.Failure is { } failure)
+        {
+            throw new InvalidOperationException($"The query cache '{Store.Name}' could not be told of changes: {failure}.");
+        }
+    }
+
     /// <summary>Makes results old, as after a write.</summary>
     /// <param name="tables">The tables whose results are; <see langword="null"/> for all.</param>
     /// <param name="tags">The tags whose results are.</param>
@@ -197,7 +228,7 @@ internal sealed class QueryCache : IAsyncDisposable
         keys.UnionWith(tags.Select(state.KeyOfTag));
         List<string> bumped = [.. keys];
         Publisher.UnderWay.Add(bumped);
-        await Publisher.PublishAsync(bumped, intent: null).ConfigureAwait(false);
+        await Publisher.PublishAsync(state, bumped, intent: null).ConfigureAwait(false);
     }
 
     /// <summary>Returns whether a request's result may be used and kept, seen from the writes of this process.</summary>

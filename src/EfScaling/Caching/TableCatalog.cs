@@ -24,7 +24,11 @@ internal sealed class TableCatalog
         _children = _relations.Values.SelectMany(r => r.Parents.Select(p => (Parent: p, Child: r.Name))).ToLookup(e => e.Parent, e => e.Child);
         _referencing = foreignKeys.ToLookup(k => k.To);
         _searchPath = [.. searchPath];
+        TablesWithTriggers = [.. _relations.Values.Where(r => r.HasTriggers).Select(r => r.Name).Order()];
     }
+
+    /// <summary>Gets the tables on which triggers of the application run.</summary>
+    public IReadOnlyList<TableName> TablesWithTriggers { get; }
 
     /// <summary>Finds the table or view that the server means by a name.</summary>
     /// <returns>The name with its schema, or <see langword="null"/> if the catalog has none: it is temporary, new, of the system, or not there.</returns>

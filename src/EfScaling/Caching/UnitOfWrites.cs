@@ -19,6 +19,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     private List<string>? _marked;
     private CacheIntent? _intent;
     private long _announcedAt;
+    private CacheState? _state;
     private bool _isUnheard;
 
     /// <summary>Gets whether anything was written.</summary>
@@ -63,7 +64,8 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
             return null;
         }
 
-        if (cache.State is not { } state)
+        // All of a unit by one state: another one may have other keys.
+        if ((_state ??= cache.State) is not { } state)
         {
             return Task.FromResult(new CacheAnswer(cache.Store.Outage ?? "the cache does not know the database yet"));
         }
@@ -98,7 +100,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
         {
             keys = [.. keys];
             cache.Publisher.UnderWay.Add(keys);
-            cache.Publisher.PublishInDoubt(keys, _intent, cache.Options.WriteLease);
+            cache.Publisher.PublishInDoubt(_state!, keys, GiveAwayIntent(), cache.Options.WriteLease);
         }
     }
 
@@ -109,7 +111,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
         {
             keys = [.. keys];
             cache.Publisher.UnderWay.Add(keys);
-            await cache.Publisher.PublishInDoubtAsync(keys, _intent, cache.Options.WriteLease).ConfigureAwait(false);
+            await cache.Publisher.PublishInDoubtAsync(_state!, keys, GiveAwayIntent(), cache.Options.WriteLease).ConfigureAwait(false);
         }
     }
 
@@ -118,7 +120,12 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         if (Take() is { } keys)
         {
-            cache.Publisher.Publish(keys, _intent);
+            var state = _state!;
+            if (!cache.Publisher.Publish(state, keys, _intent))
+            {
+                _ = cache.BeginStart(state);
+            }
+
             Forget();
         }
     }
@@ -128,7 +135,12 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         if (Take() is { } keys)
         {
-            await cache.Publisher.PublishAsync(keys, _intent).ConfigureAwait(false);
+            var state = _state!;
+            if (!await cache.Publisher.PublishAsync(state, keys, _intent).ConfigureAwait(false))
+            {
+                _ = cache.BeginStart(state);
+            }
+
             Forget();
         }
     }
@@ -138,14 +150,26 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         if (_marked is { } marked)
         {
-            // The announcement runs out by itself: others then bump versions in vain, which is only a miss.
             cache.Publisher.UnderWay.Remove(marked);
+        }
+
+        if (_intent is { } intent)
+        {
+            cache.Publisher.Withdraw(intent);
         }
 
         Forget();
     }
 
     private bool IsLeaseHalfOver => _intent is not null && cache.Clock.GetElapsedTime(_announcedAt) > _intent.Lease / 2;
+
+    // What is in doubt stays announced until it is not; a commit that is tried again announces itself anew.
+    private CacheIntent? GiveAwayIntent()
+    {
+        var intent = _intent;
+        (_intent, _isUnheard) = (null, true);
+        return intent;
+    }
 
     private List<string>? Take()
     {
@@ -154,7 +178,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
             return null;
         }
 
-        if (cache.State is not { } state)
+        if ((_state ??= cache.State) is not { } state)
         {
             cache.Publisher.Owe();
             _ = cache.BeginStart(null);
@@ -184,6 +208,6 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         _tables.Clear();
         (_isUnknown, _changesSchema) = (false, false);
-        (_marked, _intent, _isUnheard) = (null, null, false);
+        (_marked, _intent, _state, _isUnheard) = (null, null, null, false);
     }
 }

@@ -32,6 +32,6 @@ internal static partial class QueryCacheLog
     [LoggerMessage(
         EfScalingEventId.TablesHaveTriggers,
         LogLevel.Warning,
-        "Tables with triggers: {Tables}. What their triggers write to other tables makes cached results old without the cache learning of it, unless UseChangeStream() is on.")]
+        "Tables with triggers: {Tables}. What their triggers write to other tables makes cached results old without the cache learning of it, unless AddQueryCacheChangeStream(...) tells it.")]
     public static partial void TablesHaveTriggers(this ILogger logger, string tables);
 }

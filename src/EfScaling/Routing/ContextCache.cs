@@ -48,6 +48,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return new CacheRequest(query, dependencies!.State, dependencies.Versions, key, timeToLive);
         }
 
+        cache.ReportNotCacheable(query, obstacle.Value);
         router.NoteUncached(obstacle.Value);
         return null;
     }

@@ -139,7 +139,9 @@ internal sealed class ReadRouter(
 
         if (command.Query.Hints.Mode == CacheMode.Cacheable)
         {
-            NoteUncached(new CacheDecision(CacheOutcome.NotCacheable, command.Query.Obstacle));
+            var decision = new CacheDecision(CacheOutcome.NotCacheable, command.Query.Obstacle);
+            Cache!.Shared.ReportNotCacheable(command.Query, decision);
+            NoteUncached(decision);
         }
 
         writes.NoteSql(changesSchema: SqlWords.MayChangeSchema(command.CommandText));
@@ -606,7 +608,8 @@ internal sealed class ReadRouter(
 
     private void Note(in RoutingDecision decision)
     {
-        LastDecision = decision with { Cache = _uncached };
+        // A read that moves on is one command, and what the cache said of it stays.
+        LastDecision = decision with { Cache = _uncached ?? (decision.Attempts > 1 ? LastDecision?.Cache : null) };
         _uncached = null;
         if (ReplicationMeter.CountsCommands)
         {

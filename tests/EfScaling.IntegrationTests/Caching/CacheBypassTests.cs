@@ -1,6 +1,7 @@
 using System.Transactions;
 using EfScaling.Caching;
 using EfScaling.Consistency;
+using EfScaling.Diagnostics;
 using EfScaling.IntegrationTests.Clusters;
 using Microsoft.EntityFrameworkCore;
 
@@ -57,6 +58,8 @@ public sealed class CacheBypassTests(ClusterFixture fixture)
             Assert.Equal(i, blogs.Log.Sql.Count);
             Assert.Equal(_queries[name].Outcome, context.Database.LastRouting()!.Value.Cache?.Outcome);
         }
+
+        Assert.Equal(_queries[name].Outcome == CacheOutcome.NotCacheable ? 1 : 0, blogs.Events.Count(EfScalingEventId.QueryNotCacheable));
     }
 
     [Fact]

@@ -446,7 +446,7 @@ public sealed class ProjectionTests(ClusterFixture fixture)
         Assert.Empty(await instance.ExpectedAsync());
     }
 
-    private static Task TerminateDispatchersAsync(OrderDatabase database, CancellationToken cancellationToken) => database.Cluster.Primary.ExecuteAsync(
+    private static Task<int> TerminateDispatchersAsync(OrderDatabase database, CancellationToken cancellationToken) => database.Cluster.Primary.ExecuteAsync(
         $"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = '{database.Name}')",
         cancellationToken);
 

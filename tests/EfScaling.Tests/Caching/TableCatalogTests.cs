@@ -204,6 +204,9 @@ public sealed class TableCatalogTests
     [InlineData("missing", false)]
     public void Tells_where_triggers_may_write_unseen(string name, bool expected) => Assert.Equal(expected, _catalog.HasTriggers(Name(name)));
 
+    [Fact]
+    public void Lists_the_tables_with_triggers() => Assert.Equal(["t.triggered", "v.instead"], _catalog.TablesWithTriggers.Select(t => t.Key));
+
     private static void AssertEqual(ReadSet expected, ReadSet actual)
     {
         Assert.Equal(expected.Tables, actual.Tables);

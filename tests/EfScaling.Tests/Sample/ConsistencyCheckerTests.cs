@@ -1,3 +1,5 @@
+using System.Globalization;
+using EfScaling.Caching;
 using EfScaling.Routing;
 using EfScaling.Sample.Feed;
 using EfScaling.Sample.Load;
@@ -81,6 +83,58 @@ public class ConsistencyCheckerTests
 
         Assert.Equal((2, 1), (_checker.Writes, _checker.MisplacedWrites));
     }
+
+    [Fact]
+    public void Tells_the_cache_from_the_servers_that_answer_read_backs()
+    {
+        _checker.ReadBack("post 7", sawOwnWrite: true, InCache);
+
+        Assert.Equal((1, 0, 0), (_checker.ReadBacksInCache, _checker.ReadBacksOnReplicas, _checker.ReadBacksOnPrimary));
+    }
+
+    // The user had 4 posts, and wrote others that were acknowledged at 1000 and 1020.
+    [Theory]
+    [InlineData(6, 1_030, -1, 0)]
+    [InlineData(5, 1_030, -1, 1)] // The cache shows everything that was acknowledged before the read.
+    [InlineData(5, 1_030, 0, 1)]
+    [InlineData(5, 1_030, 9, 1)] // One millisecond older than a replica may be.
+    [InlineData(5, 1_030, 10, 0)]
+    [InlineData(5, 1_020, -1, 0)] // Acknowledged only when the read had begun.
+    [InlineData(3, 900, -1, 1)]
+    public void Reports_a_profile_that_counts_too_few_posts(int posts, long startedAt, int bound, int violations)
+    {
+        _checker.Posts.Acknowledge(id: 41, author: 1, 1_000);
+        _checker.Posts.Acknowledge(id: 42, author: 1, 1_020);
+        _checker.Posts.Acknowledge(id: 43, author: 2, 1_000);
+
+        _checker.ProfileRead(startedAt, user: 1, postsAtStart: 4, new Profile("", 0, 0, posts), bound < 0 ? InCache : OnReplica(bound));
+
+        Assert.Equal(violations, _checker.OldProfiles);
+    }
+
+    // Followed authors wrote 41 and 42, acknowledged at 1000 and 1020; 43 is by somebody else.
+    [Theory]
+    [InlineData("42 41", 1_030, 0)]
+    [InlineData("41", 1_030, 1)]
+    [InlineData("41", 1_020, 0)]
+    [InlineData("", 1_030, 1)]
+    [InlineData("70 69 68 67 66 65 64 63 62 61 60 59 58 57 56 55 54 53 52 51", 1_030, 0)] // A full page of newer posts.
+    [InlineData("70 69 68 67 66 65 64 63 62 61 60 59 58 57 56 55 54 53 52 41", 1_030, 1)]
+    [InlineData("70 69 68 67 66 65 64 63 62 61 60 59 58 57 56 55 54 53 52", 1_030, 1)] // There was room for it.
+    public void Reports_a_feed_without_a_post_that_it_should_show(string shown, long startedAt, int violations)
+    {
+        _checker.Posts.Acknowledge(id: 41, author: 1, 1_000);
+        _checker.Posts.Acknowledge(id: 42, author: 2, 1_020);
+        _checker.Posts.Acknowledge(id: 43, author: 3, 1_000);
+        FeedEntry[] entries = [.. shown.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(id => new FeedEntry(int.Parse(id, CultureInfo.InvariantCulture), "", ""))];
+
+        _checker.FeedRead(startedAt, user: 9, author => author < 3, entries, InCache);
+
+        Assert.Equal((violations, 1, 0), (_checker.OldFeeds, _checker.PagesOfCache, _checker.PagesOfServers));
+    }
+
+    private static RoutingDecision InCache =>
+        new("memory", NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, 0) { Cache = new CacheDecision(CacheOutcome.LocalHit) };
 
     private static RoutingDecision OnPrimary => new("primary:5432", NodeRole.Primary, RoutingReason.ReadYourWrites, TimeSpan.Zero, 1);
 

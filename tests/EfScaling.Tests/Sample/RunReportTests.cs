@@ -1,3 +1,4 @@
+using EfScaling.Caching;
 using EfScaling.Routing;
 using EfScaling.Sample.Feed;
 using EfScaling.Sample.Load;
@@ -8,7 +9,7 @@ namespace EfScaling.Tests.Sample;
 
 public class RunReportTests
 {
-    private static readonly RunSetup Setup = new(true, "primary:1", ["replica:1", "replica:2"], 2, 10, 20, 40, 40, 8, 100);
+    private static readonly RunSetup Setup = new(true, "primary:1", ["replica:1", "replica:2"], "redis cache:6379", 2, 10, 20, 40, 40, 8, 100);
 
     private readonly Measurements _load = new();
     private readonly ConsistencyChecker _checker = new(new ManualClock());
@@ -29,6 +30,7 @@ public class RunReportTests
 
     [Theory]
     [InlineData("lost write", "a context reads its own writes")]
+    [InlineData("old page in the cache", "no page is older than it may be, from the cache not at all")]
     [InlineData("stale read", "no read is older than its reported bound")]
     [InlineData("read elsewhere", "servers confirm the reported role")]
     [InlineData("write on a replica", "writes ran only on the primary")]
@@ -41,6 +43,31 @@ public class RunReportTests
         Plant(fault);
 
         Assert.Equal([check], Report().Checks.Where(c => !c.Holds).Select(c => c.Name));
+    }
+
+    [Fact]
+    public void Tells_hits_from_misses_and_from_what_the_cache_was_not_asked()
+    {
+        RunWell();
+        _load.Add(Operation.Feed, TimeSpan.FromMilliseconds(1), InCache(CacheOutcome.LocalHit));
+        _load.Add(Operation.Feed, TimeSpan.FromMilliseconds(1), On("replica:1") with { Cache = new CacheDecision(CacheOutcome.Stale) });
+        _load.Add(Operation.Feed, TimeSpan.FromMilliseconds(1), On("replica:1") with { Cache = new CacheDecision(CacheOutcome.StoreUnavailable) });
+
+        var feed = Report().Cache[0];
+
+        Assert.Equal(("Feed", 2, 1, 1, 0.5), (feed.Operation, feed.Hits, feed.Misses, feed.Others, feed.HitRate));
+        Assert.Equal([("Hit", 1), ("LocalHit", 1), ("Stale", 1), ("StoreUnavailable", 1)], feed.Outcomes.Select(o => (o.Key, o.Value)).Order());
+    }
+
+    [Fact]
+    public void Fails_when_the_cache_answers_no_profile()
+    {
+        RunWell();
+        var cached = new Measurements();
+        cached.Add(Operation.Feed, TimeSpan.Zero, InCache(CacheOutcome.Hit));
+        cached.Add(Operation.Profile, TimeSpan.Zero, On("replica:1") with { Cache = new CacheDecision(CacheOutcome.Absent) });
+
+        Assert.Equal(["the cache answers"], Report(cached).Checks.Where(c => !c.Holds).Select(c => c.Name));
     }
 
     [Fact]
@@ -57,6 +84,9 @@ public class RunReportTests
         {
             case "lost write":
                 _checker.ReadBack("post 1", false, On("replica:1"));
+                break;
+            case "old page in the cache":
+                _checker.ProfileRead(1_010, user: 1, postsAtStart: 4, new Profile("", 0, 0, Posts: 4), InCache(CacheOutcome.Hit));
                 break;
             case "stale read":
                 _checker.HeartbeatRead(5_000, new Pulse(0, true), On("replica:1"));
@@ -76,7 +106,11 @@ public class RunReportTests
         }
     }
 
-    private RunReport Report() => RunReport.Of(Setup, _load, _checker, new Measurements(), new ConsistencyChecker(new ManualClock()));
+    private RunReport Report() => Report(_load);
+
+    // Whatever reached the replicas counts, with the cache or without.
+    private RunReport Report(Measurements cached) =>
+        RunReport.Of(Setup, new(cached, _checker), new(cached == _load ? new() : _load, new(new ManualClock())), new(new(), new(new ManualClock())));
 
     private void RunWell(params string[] replicas)
     {
@@ -89,11 +123,19 @@ public class RunReportTests
         _checker.Wrote(Operation.NewPost, Primary);
         _checker.ReadBack("post 1", true, Primary);
         _checker.ReadBack("post 1", true, On("replica:1"));
+        _load.Add(Operation.Feed, TimeSpan.FromMilliseconds(1), InCache(CacheOutcome.Hit));
+        _load.Add(Operation.Profile, TimeSpan.FromMilliseconds(1), InCache(CacheOutcome.Hit));
+        _checker.Posts.Acknowledge(id: 41, author: 1, 1_005);
+        _checker.ProfileRead(1_010, user: 1, postsAtStart: 4, new Profile("", 0, 0, Posts: 5), InCache(CacheOutcome.Hit));
+        _checker.ProfileRead(1_010, user: 1, postsAtStart: 4, new Profile("", 0, 0, Posts: 5), Primary);
         _checker.Heartbeats.Acknowledge(1_000, 1_005);
         _checker.HeartbeatRead(1_010, new Pulse(1_000, true), On("replica:1"));
     }
 
     private static RoutingDecision Primary => new("primary:1", NodeRole.Primary, RoutingReason.NotAQuery, TimeSpan.Zero, 1);
+
+    private static RoutingDecision InCache(CacheOutcome outcome) =>
+        new("memory", NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, 0) { Cache = new CacheDecision(outcome) };
 
     private static RoutingDecision On(string replica) => new(replica, NodeRole.Replica, RoutingReason.FreshReplica, TimeSpan.FromMilliseconds(100), 1);
 }

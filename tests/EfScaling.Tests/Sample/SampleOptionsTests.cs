@@ -6,10 +6,10 @@ namespace EfScaling.Tests.Sample;
 public class SampleOptionsTests
 {
     [Fact]
-    public void Runs_20_seconds_with_8_workers_unless_told_otherwise()
+    public void Runs_15_seconds_with_8_workers_unless_told_otherwise()
     {
         Assert.Equal(new SampleOptions(), SampleOptions.Parse([]));
-        Assert.Equal((TimeSpan.FromSeconds(20), 8, false), (new SampleOptions().Duration, new SampleOptions().Workers, new SampleOptions().Once));
+        Assert.Equal((TimeSpan.FromSeconds(15), 8, false), (new SampleOptions().Duration, new SampleOptions().Workers, new SampleOptions().Once));
     }
 
     [Fact]
@@ -39,6 +39,16 @@ public class SampleOptionsTests
         var exception = Assert.Throws<SampleException>(() => SampleOptions.Parse(arguments));
 
         Assert.Contains(arguments[0], exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Refuses_a_Redis_that_cannot_be_read_without_repeating_it()
+    {
+        var exception = await Assert.ThrowsAsync<SampleException>(
+            () => SampleServers.StartAsync(n => n == "EFSCALING_REDIS" ? "cache1,password=secret,color=blue" : null, CancellationToken.None));
+
+        Assert.StartsWith("EFSCALING_REDIS", exception.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", exception.Message, StringComparison.Ordinal);
     }
 
     [Theory]

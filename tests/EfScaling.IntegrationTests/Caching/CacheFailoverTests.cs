@@ -1,4 +1,3 @@
-using EfScaling.Caching.Redis;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 
@@ -12,7 +11,7 @@ public sealed class CacheFailoverTests(ClusterFixture fixture)
     {
         var notes = new MarkedNotes(fixture.Cluster);
         await using var redis = await RedisSentinelCluster.StartAsync();
-        var options = RedisOptions.Parse($"{string.Join(',', redis.SentinelEndpoints)},serviceName={redis.ServiceName}") with { MaxWait = TimeSpan.FromMilliseconds(500) };
+        var options = MarkedNotes.To($"{string.Join(',', redis.SentinelEndpoints)},serviceName={redis.ServiceName}");
         var here = await CachedBlogs.StartAsync(fixture.Cluster, c => c.Redis(options));
         var there = await CachedBlogs.StartAsync(fixture.Cluster, c => c.Redis(options));
         await notes.AddAsync(here);

@@ -1,5 +1,4 @@
 using EfScaling.Caching;
-using EfScaling.Caching.Redis;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
@@ -230,7 +229,7 @@ public sealed class CacheIsolationTests(CacheIsolationTests.Database database, C
             .ReplaceService<IModelCacheKeyFactory, TenantContext.ModelKey>()
             .UseQueryCache(c =>
             {
-                c.Redis(RedisOptions.Parse(redis.Endpoint) with { MaxWait = TimeSpan.FromMilliseconds(500) });
+                c.Redis(MarkedNotes.To(redis.Endpoint));
                 cache?.Invoke(c);
             })
             .Options;

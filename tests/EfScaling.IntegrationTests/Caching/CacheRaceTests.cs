@@ -1,5 +1,4 @@
 using EfScaling.Caching;
-using EfScaling.Caching.Redis;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
@@ -140,7 +139,7 @@ public sealed class CacheRaceTests(ClusterFixture fixture)
         Assert.Equal(1, (await notes.CountAsync(after)).Count);
     }
 
-    private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis) => cache.Redis(RedisOptions.Parse(redis.Endpoint) with { MaxWait = TimeSpan.FromMilliseconds(500) });
+    private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis) => cache.Redis(MarkedNotes.To(redis.Endpoint));
 
     private static async Task<string> KeyAsync(RedisServer redis, string pattern) => Assert.Single((await redis.ExecuteAsync("KEYS", pattern))!.Split('\n'));
 

@@ -1,5 +1,4 @@
 using EfScaling.Caching;
-using EfScaling.Caching.Redis;
 using EfScaling.Diagnostics;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
@@ -31,9 +30,8 @@ public sealed class CacheRefusalTests(ClusterFixture fixture)
             },
         });
         await using var replica = refusal == "replica" ? await RedisServer.StartAsync(new() { ReplicaOf = redis }) : null;
-        var options = RedisOptions.Parse((replica ?? redis).Endpoint) with
+        var options = MarkedNotes.To((replica ?? redis).Endpoint) with
         {
-            MaxWait = TimeSpan.FromMilliseconds(500),
             UseTls = refusal == "TLS",
             User = refusal.StartsWith("ACL", StringComparison.Ordinal) ? "app" : null,
             Password = refusal.StartsWith("ACL", StringComparison.Ordinal) ? "pw" : refusal == "password" ? "wr0ng" : null,

@@ -1,6 +1,5 @@
 using System.Globalization;
 using EfScaling.Caching;
-using EfScaling.Caching.Redis;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
@@ -135,5 +134,5 @@ public sealed class CacheStampedeTests(ClusterFixture fixture)
         Assert.Equal(0, await _notes.Query(context).CountAsync());
     }
 
-    private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis) => cache.Redis(RedisOptions.Parse(redis.Endpoint) with { MaxWait = TimeSpan.FromMilliseconds(500) });
+    private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis) => cache.Redis(MarkedNotes.To(redis.Endpoint));
 }

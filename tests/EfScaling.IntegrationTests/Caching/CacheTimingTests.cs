@@ -1,6 +1,5 @@
 using System.Transactions;
 using EfScaling.Caching;
-using EfScaling.Caching.Redis;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
@@ -148,7 +147,7 @@ public sealed class CacheTimingTests(ClusterFixture fixture)
     }
 
     private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis, bool inMemory) =>
-        (inMemory ? cache : cache.Redis(RedisOptions.Parse(redis.Endpoint) with { MaxWait = TimeSpan.FromMilliseconds(500) })).WriteLease(TimeSpan.FromSeconds(1));
+        (inMemory ? cache : cache.Redis(MarkedNotes.To(redis.Endpoint))).WriteLease(TimeSpan.FromSeconds(1));
 
     private static (int Count, CacheOutcome Outcome) Short((int Count, CacheDecision Cache) seen) => (seen.Count, seen.Cache.Outcome);
 

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using EfScaling.Caching;
-using EfScaling.Caching.Redis;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using EfScaling.Tests.Caching.Rows;
@@ -44,7 +43,7 @@ public sealed class CachedTypeMatrixTests(ClusterFixture fixture)
     }
 
     private static Action<QueryCacheOptionsBuilder> To(RedisServer redis, long local) =>
-        c => c.Redis(RedisOptions.Parse(redis.Endpoint) with { MaxWait = TimeSpan.FromMilliseconds(500) }).LocalMemory(local);
+        c => c.Redis(MarkedNotes.To(redis.Endpoint)).LocalMemory(local);
 
     private static async Task<(List<string> Values, CacheOutcome? Outcome)> ReadAsync(TypeMatrixContext context, bool isAsync)
     {

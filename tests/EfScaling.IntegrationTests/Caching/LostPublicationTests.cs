@@ -12,7 +12,6 @@ namespace EfScaling.IntegrationTests.Caching;
 public sealed class LostPublicationTests(ClusterFixture fixture)
 {
     private static readonly TimeSpan _lease = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan _wait = TimeSpan.FromMilliseconds(500);
 
     private static readonly Dictionary<string, Func<BlogContext, string, Task>> _writes = new()
     {
@@ -118,8 +117,15 @@ public sealed class LostPublicationTests(ClusterFixture fixture)
             await Assert.ThrowsAnyAsync<InvalidOperationException>(async () => _ = isAsync ? await context.SaveChangesAsync() : context.SaveChanges());
         }
 
-        await transaction.CommitAsync();
+        await Assert.ThrowsAnyAsync<InvalidOperationException>(() => isAsync ? transaction.CommitAsync() : Task.Run(transaction.Commit));
         Assert.Equal(0, await _notes.TruthAsync());
+
+        await redis.StartAsync();
+        await _notes.AreCachedAsync(process);
+        await context.SaveChangesAsync();
+        await transaction.CommitAsync();
+        await _notes.AreRightAsync(process);
+        Assert.Equal(1, await _notes.TruthAsync());
     }
 
     [Fact]
@@ -178,9 +184,9 @@ public sealed class LostPublicationTests(ClusterFixture fixture)
         Assert.NotEqual(0, reader.Events.Count(EfScalingEventId.AbandonedWritesPublished));
     }
 
-    private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis) => cache.Redis(RedisOptions.Parse(redis.Endpoint) with { MaxWait = _wait });
+    private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis) => cache.Redis(MarkedNotes.To(redis.Endpoint));
 
-    private static RedisCacheStore StoreOf(RedisServer redis) => new(RedisOptions.Parse(redis.Endpoint) with { MaxWait = _wait }, TimeProvider.System, new EventLog());
+    private static RedisCacheStore StoreOf(RedisServer redis) => new(MarkedNotes.To(redis.Endpoint), TimeProvider.System, new EventLog());
 
     private Task SourceOfUpdatesAsync() => fixture.Cluster.Primary.ExecuteAsync(
         $"DELETE FROM \"Notes\" WHERE \"Text\" = '{_notes.Mark}'''; INSERT INTO \"Notes\" (\"Text\") VALUES ('{_notes.Mark}''')");

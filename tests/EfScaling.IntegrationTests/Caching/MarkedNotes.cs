@@ -1,4 +1,5 @@
 using EfScaling.Caching;
+using EfScaling.Caching.Redis;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
@@ -9,6 +10,12 @@ namespace EfScaling.IntegrationTests.Caching;
 internal sealed class MarkedNotes(PostgresCluster cluster)
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>A server that is given much time, so that a busy machine is no outage, and is soon asked again after one.</summary>
+    public static RedisOptions To(string redis) => RedisOptions.Parse(redis) with
+    {
+        MaxWait = TimeSpan.FromMilliseconds(500), OpenTime = TimeSpan.FromMilliseconds(200), MaxOpenTime = TimeSpan.FromMilliseconds(400),
+    };
 
     public string Mark { get; } = Guid.NewGuid().ToString("N");
 

@@ -70,6 +70,7 @@ internal sealed class RoutedCommand(
         writes.Prepare();
         writes.Announce();
         writes.Confirm();
+        writes.Begin();
         try
         {
             return base.ExecuteNonQuery(parameterObject);
@@ -376,6 +377,7 @@ internal sealed class RoutedCommand(
         await writes.PrepareAsync().ConfigureAwait(false);
         writes.Announce();
         await writes.ConfirmAsync().ConfigureAwait(false);
+        writes.Begin();
         try
         {
             return await base.ExecuteNonQueryAsync(parameterObject, cancellationToken).ConfigureAwait(false);

@@ -150,7 +150,9 @@ public sealed class CacheDependencyTests(ClusterFixture fixture)
     {
         await using var context = new ShapesContext(options);
         var id = ++_id;
-        context.AddRange(new Parent { Id = id }, new Child { Id = id, ParentId = id }, new Orphan { Id = id, ParentId = id }, new LateChild { Id = id, ParentId = id });
+        context.Add(new Parent { Id = id });
+        await context.SaveChangesAsync();
+        context.AddRange(new Child { Id = id, ParentId = id }, new Orphan { Id = id, ParentId = id }, new LateChild { Id = id, ParentId = id });
         await context.SaveChangesAsync();
     }
 

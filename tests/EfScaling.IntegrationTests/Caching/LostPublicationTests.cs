@@ -121,7 +121,7 @@ public sealed class LostPublicationTests(ClusterFixture fixture)
         Assert.Equal(0, await _notes.TruthAsync());
 
         await redis.StartAsync();
-        await _notes.AreCachedAsync(process);
+        await process.UntilInUseAsync();
         await context.SaveChangesAsync();
         await transaction.CommitAsync();
         await _notes.AreRightAsync(process);

@@ -24,6 +24,7 @@ internal sealed class GuardedCommand : NpgsqlCommand
 
     private readonly int _columns;
     private readonly int _statementsBefore;
+    private readonly string _text;
 
     /// <param name="query">The query; its parameters move to this command.</param>
     /// <param name="position">What must have been replayed.</param>
@@ -32,13 +33,16 @@ internal sealed class GuardedCommand : NpgsqlCommand
     public GuardedCommand(NpgsqlCommand query, WalPosition position, TimeSpan? wait, int columns)
         : base((wait is { } time ? WaitFor(position, time) : string.Empty) + Guard + query.CommandText, query.Connection)
     {
-        (_columns, _statementsBefore) = (columns, wait is null ? 1 : 2);
+        (_columns, _statementsBefore, _text) = (columns, wait is null ? 1 : 2, CommandText);
         CommandTimeout = query.CommandTimeout;
         var parameters = query.Parameters.ToArray();
         query.Parameters.Clear();
         Parameters.AddRange(parameters);
         Parameters.Add(new NpgsqlParameter(ParameterName, NpgsqlDbType.PgLsn) { Value = new NpgsqlLogSequenceNumber(position.Value) });
     }
+
+    /// <summary>Gets whether the SQL is still the guard and the query, and not what an interceptor made of them.</summary>
+    public bool IsUnchanged => CommandText == _text;
 
     /// <summary>Gets whether the guard did not hold, so that the query has not run.</summary>
     public bool IsBehind { get; private set; }

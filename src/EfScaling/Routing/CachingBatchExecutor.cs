@@ -17,6 +17,7 @@ internal sealed class CachingBatchExecutor(IBatchExecutor inner, ReadRouter rout
             return inner.Execute(commandBatches, connection);
         }
 
+        writes.Begin();
         try
         {
             writes.Prepare();
@@ -50,6 +51,7 @@ internal sealed class CachingBatchExecutor(IBatchExecutor inner, ReadRouter rout
             return await inner.ExecuteAsync(commandBatches, connection, cancellationToken).ConfigureAwait(false);
         }
 
+        writes.Begin();
         try
         {
             await writes.PrepareAsync().ConfigureAwait(false);

@@ -20,6 +20,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     private Task<CacheAnswer>? _announcement;
     private WrittenTablesScope? _scope;
     private Transaction? _around;
+    private bool _isBusy;
 
     /// <summary>Notes a write to a table.</summary>
     public void Note(TableName table, WriteKind kind) => _writes.Note(table, kind);
@@ -92,9 +93,17 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
         }
     }
 
+    /// <summary>Notes that a statement or a commit is under way, whose end says what becomes of the writes.</summary>
+    /// <remarks>EF closes the connection before that, and a broken one closes by itself.</remarks>
+    public void Begin() => _isBusy = true;
+
+    /// <summary>Notes that it has ended.</summary>
+    public void End() => _isBusy = false;
+
     /// <summary>Publishes what a statement wrote, unless a transaction is open.</summary>
     public void EndStatement(IRelationalConnection connection)
     {
+        End();
         if (!IsInTransaction(connection))
         {
             _writes.Publish();
@@ -102,7 +111,11 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     }
 
     /// <inheritdoc cref="EndStatement" />
-    public ValueTask EndStatementAsync(IRelationalConnection connection) => IsInTransaction(connection) ? ValueTask.CompletedTask : _writes.PublishAsync();
+    public ValueTask EndStatementAsync(IRelationalConnection connection)
+    {
+        End();
+        return IsInTransaction(connection) ? ValueTask.CompletedTask : _writes.PublishAsync();
+    }
 
     /// <summary>Publishes what a statement outside any transaction may have written: nobody knows.</summary>
     public void DoubtStatement(IRelationalConnection connection)
@@ -139,7 +152,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     /// <summary>Publishes what is left when the context's connection is closed: writes in a transaction of the application's, which has ended by then.</summary>
     public void EndConnection()
     {
-        if (_around is null)
+        if (_around is null && !_isBusy)
         {
             _writes.Publish();
         }
@@ -152,6 +165,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     public void Reset()
     {
         _scope = null;
+        End();
         EndConnection();
         if (_around is not null)
         {

@@ -40,6 +40,7 @@ internal sealed class PositionedTransaction(
         try
         {
             WalPosition? position = null;
+            _router.Writes?.Begin();
             _router.Writes?.Announce();
             _router.Writes?.Confirm();
             if (!Logger.TransactionCommitting(Connection, _transaction, TransactionId, startTime).IsSuppressed)
@@ -69,6 +70,10 @@ internal sealed class PositionedTransaction(
             Logger.TransactionError(Connection, _transaction, TransactionId, CommitAction, exception, startTime, Clock.GetElapsedTime(start));
             throw;
         }
+        finally
+        {
+            _router.Writes?.End();
+        }
 
         ClearTransaction();
     }
@@ -83,6 +88,7 @@ internal sealed class PositionedTransaction(
             WalPosition? position = null;
             if (_router.Writes is { } announced)
             {
+                announced.Begin();
                 announced.Announce();
                 await announced.ConfirmAsync().ConfigureAwait(false);
             }
@@ -117,6 +123,10 @@ internal sealed class PositionedTransaction(
             await Logger.TransactionErrorAsync(
                 Connection, _transaction, TransactionId, CommitAction, exception, startTime, Clock.GetElapsedTime(start), cancellationToken).ConfigureAwait(false);
             throw;
+        }
+        finally
+        {
+            _router.Writes?.End();
         }
 
         await ClearTransactionAsync(cancellationToken).ConfigureAwait(false);

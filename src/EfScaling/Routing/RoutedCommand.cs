@@ -70,6 +70,7 @@ internal sealed class RoutedCommand(
         writes.Prepare();
         writes.Announce();
         writes.Confirm();
+        writes.Begin();
         try
         {
             return base.ExecuteNonQuery(parameterObject);
@@ -284,8 +285,8 @@ internal sealed class RoutedCommand(
 
     // Why what a reader gives may not be kept.
     private CacheOutcome? RefusalOf(ReadRouter router, RelationalDataReader reader) =>
-        // What an interceptor of the application made of the SQL is not what the key stands for.
-        !reader.DbCommand.CommandText.EndsWith(CommandText, StringComparison.Ordinal) ? CacheOutcome.NotCacheable
+        // What an interceptor of the application made of the SQL is not what the key stands for; a statement in front, such as SET, is enough.
+        !(reader.DbCommand is GuardedCommand guarded ? guarded.IsUnchanged : reader.DbCommand.CommandText == CommandText) ? CacheOutcome.NotCacheable
         : router.MayFill(reader) ? null
         : CacheOutcome.NodeBehind;
 
@@ -376,6 +377,7 @@ internal sealed class RoutedCommand(
         await writes.PrepareAsync().ConfigureAwait(false);
         writes.Announce();
         await writes.ConfirmAsync().ConfigureAwait(false);
+        writes.Begin();
         try
         {
             return await base.ExecuteNonQueryAsync(parameterObject, cancellationToken).ConfigureAwait(false);

@@ -248,6 +248,7 @@ public abstract class CacheStoreContract : IAsyncDisposable
         var value = new byte[256 * 1024];
         new Random(7).NextBytes(value);
 
+        await VersionsAsync(one, "a");
         await Eventually.ThatAsync(async () => (await one.WriteAsync("entry", value, Long, default)).IsDone, Deadline, "a large entry to be written in time");
 
         await Eventually.ThatAsync(
@@ -313,6 +314,7 @@ public abstract class CacheStoreContract : IAsyncDisposable
     public async Task Calls_that_block_and_calls_that_do_not_see_the_same()
     {
         var store = await OpenReadyAsync();
+        await VersionsAsync(store, "a", "b");
         await WriteAsync(store, "entry", [5]);
 
         var waited = store.Read("entry", ["a", "b"]);

@@ -12,7 +12,7 @@ public sealed class RedisCacheStoreContractTests : CacheStoreContract
     protected override async Task<ICacheStore> OpenAsync()
     {
         _server ??= await RedisServer.StartAsync();
-        return new RedisCacheStore(RedisStores.OptionsOf(_server) with { MaxWait = TimeSpan.FromSeconds(1) }, TimeProvider.System, new EventLog());
+        return new KeyedCacheStore(new RedisCacheStore(RedisStores.OptionsOf(_server) with { MaxWait = TimeSpan.FromSeconds(1) }, TimeProvider.System, new EventLog()));
     }
 
     protected override Task LoseAsync() => _server!.ExecuteAsync("FLUSHALL");

@@ -1,0 +1,54 @@
+using EfScaling.Caching;
+using EfScaling.Diagnostics;
+using EfScaling.IntegrationTests.Clusters;
+using EfScaling.Testing;
+
+namespace EfScaling.IntegrationTests.Caching;
+
+/// <summary>A Redis that refuses costs no query its answer, and the log says what is wrong.</summary>
+public sealed class CacheRefusalTests(ClusterFixture fixture)
+{
+    private readonly MarkedNotes _notes = new(fixture.Cluster);
+
+    [Theory]
+    [InlineData("password", "refuses the password")]
+    [InlineData("TLS", "TLS handshake failed")]
+    [InlineData("ACL", "may not run 'mget'")]
+    [InlineData("ACL of scripts", "may not run 'evalsha'")]
+    [InlineData("replica", "read-only replica")]
+    public async Task Is_named_in_the_log_and_costs_nobody_an_answer(string refusal, string expected)
+    {
+        await using var redis = await RedisServer.StartAsync(new()
+        {
+            Password = refusal == "password" ? "s3cret" : null,
+            Tls = refusal == "TLS",
+            Users = refusal switch
+            {
+                "ACL" => ["app on >pw ~* &* +@all -mget"],
+                "ACL of scripts" => ["app on >pw ~* &* +@all -evalsha"],
+                _ => [],
+            },
+        });
+        await using var replica = refusal == "replica" ? await RedisServer.StartAsync(new() { ReplicaOf = redis }) : null;
+        var options = MarkedNotes.To((replica ?? redis).Endpoint) with
+        {
+            UseTls = refusal == "TLS",
+            User = refusal.StartsWith("ACL", StringComparison.Ordinal) ? "app" : null,
+            Password = refusal.StartsWith("ACL", StringComparison.Ordinal) ? "pw" : refusal == "password" ? "wr0ng" : null,
+        };
+        var process = CachedBlogs.Create(fixture.Cluster, c => c.Redis(options));
+
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                await _notes.AddAsync(process);
+                await _notes.AreRightAsync(process);
+                Assert.Contains((await _notes.CountAsync(process)).Cache.Outcome, new[] { CacheOutcome.StoreUnavailable, CacheOutcome.Starting });
+                return process.Events.Events.Any(e => e.Id is EfScalingEventId.StoreUnavailable or EfScalingEventId.StoreRefuses && e.Message.Contains(expected, StringComparison.Ordinal));
+            },
+            MarkedNotes.Patience,
+            $"an event that says '{expected}'");
+        Assert.DoesNotContain(process.Events.Events, e => e.Message.Contains("wr0ng", StringComparison.Ordinal));
+        Assert.NotEqual(0, process.Events.Count(EfScalingEventId.WriteNotPublished));
+    }
+}

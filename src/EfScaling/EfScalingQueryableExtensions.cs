@@ -10,7 +10,7 @@ public static class EfScalingQueryableExtensions
     /// <summary>Reads the primary, and so everything that is committed.</summary>
     /// <param name="source">The query.</param>
     /// <returns>The query, marked.</returns>
-    public static IQueryable<T> AsPrimary<T>(this IQueryable<T> source) => source.TagWith(QueryHints.PrimaryTag);
+    public static IQueryable<T> AsPrimary<T>(this IQueryable<T> source) => QueryTag<T>.Add(source, QueryHints.PrimaryTag);
 
     /// <summary>Allows a replica for a query that cannot be proven to only read: raw SQL and functions of the application.</summary>
     /// <remarks>
@@ -19,7 +19,7 @@ public static class EfScalingQueryableExtensions
     /// </remarks>
     /// <param name="source">The query.</param>
     /// <returns>The query, marked.</returns>
-    public static IQueryable<T> AsReplica<T>(this IQueryable<T> source) => source.TagWith(QueryHints.ReplicaTag);
+    public static IQueryable<T> AsReplica<T>(this IQueryable<T> source) => QueryTag<T>.Add(source, QueryHints.ReplicaTag);
 
     /// <summary>Limits how old the data of the query may be, whatever the scope and the context say.</summary>
     /// <param name="source">The query.</param>
@@ -31,7 +31,7 @@ public static class EfScalingQueryableExtensions
     public static IQueryable<T> WithMaxStaleness<T>(this IQueryable<T> source, TimeSpan limit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, TimeSpan.Zero);
-        return source.TagWith(QueryHints.StalenessTag(limit));
+        return QueryTag<T>.Add(source, QueryHints.StalenessTag(limit));
     }
 
     /// <summary>Says what the query asks of its data, whatever the scope and the context say.</summary>
@@ -40,7 +40,7 @@ public static class EfScalingQueryableExtensions
     /// <returns>The query, marked.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The value is not defined.</exception>
     public static IQueryable<T> WithContract<T>(this IQueryable<T> source, ReadContract contract) =>
-        Enum.IsDefined(contract) ? source.TagWith(QueryHints.ContractTag(contract)) : throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.");
+        Enum.IsDefined(contract) ? QueryTag<T>.Add(source, QueryHints.ContractTag(contract)) : throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.");
 
     /// <summary>Keeps the result of the query, so that the same query with the same parameters is answered without a database until a write makes it old.</summary>
     /// <param name="source">The query.</param>
@@ -63,13 +63,13 @@ public static class EfScalingQueryableExtensions
             timeToLive = QueryHints.RoundDown(time);
         }
 
-        return source.TagWith(CacheHints.TimeTag(timeToLive, isSliding));
+        return QueryTag<T>.Add(source, CacheHints.TimeTag(timeToLive, isSliding));
     }
 
     /// <summary>Keeps the query out of the cache, whatever the model and the context say.</summary>
     /// <param name="source">The query.</param>
     /// <returns>The query, marked.</returns>
-    public static IQueryable<T> NotCacheable<T>(this IQueryable<T> source) => source.TagWith(CacheHints.NotCacheableTag);
+    public static IQueryable<T> NotCacheable<T>(this IQueryable<T> source) => QueryTag<T>.Add(source, CacheHints.NotCacheableTag);
 
     /// <summary>Gives the cached result a name, by which <c>Database.InvalidateCacheTagsAsync</c> makes it old.</summary>
     /// <param name="source">The query.</param>
@@ -79,7 +79,7 @@ public static class EfScalingQueryableExtensions
     public static IQueryable<T> WithCacheTag<T>(this IQueryable<T> source, string tag)
     {
         ArgumentException.ThrowIfNullOrEmpty(tag);
-        return source.TagWith(CacheHints.NameTag(tag));
+        return QueryTag<T>.Add(source, CacheHints.NameTag(tag));
     }
 
     /// <summary>Tells the cached result apart from those of the same query with another value; for values that change per context use <c>UseQueryCache(c =&gt; c.VaryBy(...))</c>.</summary>
@@ -89,7 +89,7 @@ public static class EfScalingQueryableExtensions
     public static IQueryable<T> VaryBy<T>(this IQueryable<T> source, string value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        return source.TagWith(CacheHints.VaryTag(value));
+        return QueryTag<T>.Add(source, CacheHints.VaryTag(value));
     }
 
     /// <summary>Names a table that the query reads without EF knowing, through SQL or a function of the application, so that its result can be cached.</summary>
@@ -102,14 +102,14 @@ public static class EfScalingQueryableExtensions
     public static IQueryable<T> DependsOnTable<T>(this IQueryable<T> source, string table, string? schema = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(table);
-        return source.TagWith(CacheHints.TableTag(new TableName(schema, table)));
+        return QueryTag<T>.Add(source, CacheHints.TableTag(new TableName(schema, table)));
     }
 
     /// <summary>Lets one process at a time load the result when many ask for it; others wait for it for a while.</summary>
     /// <param name="source">The query.</param>
     /// <returns>The query, marked.</returns>
     /// <remarks>Within a process a result is always loaded once. Costs another round trip to the store with each load.</remarks>
-    public static IQueryable<T> AsExpensive<T>(this IQueryable<T> source) => source.TagWith(CacheHints.ExpensiveTag);
+    public static IQueryable<T> AsExpensive<T>(this IQueryable<T> source) => QueryTag<T>.Add(source, CacheHints.ExpensiveTag);
 
     /// <summary>Says in words where the query would run now and why, without running it.</summary>
     /// <param name="source">A query of a context with <c>UseReadReplicas</c> or <c>UseQueryCache</c>.</param>

@@ -38,9 +38,13 @@ internal sealed record CacheHints(
     private const string VaryPrefix = Prefix + "Vary=";
     private const long UnsaidTicks = -1;
 
+    // That of Cacheable() without a time, which most queries say at each execution.
+    private static readonly string _usualTimeTag = FormattableString.Invariant($"{TimePrefix}{UnsaidTicks}");
+
     /// <summary>Returns the tag of <c>Cacheable</c>.</summary>
-    public static string TimeTag(TimeSpan? timeToLive, bool isSliding) =>
-        (isSliding ? SlidingPrefix : TimePrefix) + (timeToLive?.Ticks ?? UnsaidTicks).ToString(CultureInfo.InvariantCulture);
+    public static string TimeTag(TimeSpan? timeToLive, bool isSliding) => timeToLive is null && !isSliding
+        ? _usualTimeTag
+        : (isSliding ? SlidingPrefix : TimePrefix) + (timeToLive?.Ticks ?? UnsaidTicks).ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Returns the tag of <c>WithCacheTag</c>.</summary>
     public static string NameTag(string name) => TagPrefix + Uri.EscapeDataString(name);

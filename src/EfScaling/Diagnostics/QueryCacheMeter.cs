@@ -30,6 +30,9 @@ internal static class QueryCacheMeter
     private static readonly Counter<long> _recovered = _meter.CreateCounter<long>(
         "efscaling.caching.writes.recovered", "{write}", "Writes of other processes that were published in their place.");
 
+    /// <summary>Gets whether anybody listens to the lookups.</summary>
+    public static bool CountsLookups => _lookups.Enabled;
+
     /// <summary>Counts a query that asked for the cache.</summary>
     public static void CountLookup(string outcome) => _lookups.Add(1, new KeyValuePair<string, object?>("outcome", outcome));
 

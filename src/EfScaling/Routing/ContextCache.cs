@@ -80,6 +80,20 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         return local.Rows;
     }
 
+    /// <summary>Answers from the memory of this process what another reader has loaded since the store was asked.</summary>
+    /// <param name="request">The query.</param>
+    /// <param name="stamp">The versions that the store answered with.</param>
+    public RowSet? FindLoaded(CacheRequest request, UInt128 stamp)
+    {
+        if (cache.IsWriteUnderWay(request.Versions) || cache.FindLocal(request, Moment.Now(cache.Clock)) is not { } local || local.Stamp != stamp)
+        {
+            return null;
+        }
+
+        Show(CacheOutcome.LocalHit, local.ShownBy);
+        return local.Rows;
+    }
+
     /// <summary>Judges the store's answer.</summary>
     public CacheVerdict Judge(CacheRequest request, in CacheReading reading, long mark)
     {
@@ -169,8 +183,10 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
                 parameters[i].AddDbParameter(_parameters, command.ParameterValues);
             }
 
-            foreach (NpgsqlParameter parameter in _parameters.Parameters)
+            for (var i = 0; i < _parameters.Parameters.Count; i++)
             {
+                var parameter = _parameters.Parameters[i];
+
                 // Of most types the general kind tells all; the rest have names of their own.
                 if (parameter.DbType == System.Data.DbType.Object)
                 {
@@ -195,7 +211,11 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
 
     private void Show(CacheOutcome outcome, Moment shownBy)
     {
-        QueryCacheMeter.CountLookup(outcome.ToString());
+        if (QueryCacheMeter.CountsLookups)
+        {
+            QueryCacheMeter.CountLookup(outcome.ToString());
+        }
+
         router.NoteCached(outcome, outcome == CacheOutcome.LocalHit ? "memory" : cache.Store.Name, shownBy);
     }
 }

@@ -182,7 +182,11 @@ internal sealed class ReadRouter(
     /// <summary>Notes that the query to come was not answered by the cache.</summary>
     public void NoteUncached(CacheDecision decision)
     {
-        QueryCacheMeter.CountLookup(decision.Outcome.ToString());
+        if (QueryCacheMeter.CountsLookups)
+        {
+            QueryCacheMeter.CountLookup(decision.Outcome.ToString());
+        }
+
         _uncached = decision;
     }
 
@@ -195,6 +199,7 @@ internal sealed class ReadRouter(
         Session.Own.Read(server: 0, shownBy);
         Session.Ambient?.Read(server: 0, shownBy);
         Cluster.Touch(Moment.Now(Cluster.Clock));
+        _uncached = null;
         LastDecision = new RoutingDecision(name, NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, Attempts: 0) { Cache = new CacheDecision(outcome) };
     }
 

@@ -152,6 +152,11 @@ internal sealed class RoutedCommand(
             return new CachedDataReader(cache.Joined(joined));
         }
 
+        if (isOwn && FindLanded(cache, request, verdict.Stamp, flight) is { } landed)
+        {
+            return new CachedDataReader(landed);
+        }
+
         // Only the asynchronous path waits for other processes: there is no lease to be had without a round trip.
         var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased: false);
         try
@@ -189,6 +194,11 @@ internal sealed class RoutedCommand(
             return new CachedDataReader(cache.Joined(joined));
         }
 
+        if (isOwn && FindLanded(cache, request, verdict.Stamp, flight) is { } landed)
+        {
+            return new CachedDataReader(landed);
+        }
+
         var (loaded, isLeased) = request.Query.Hints.IsExpensive && isOwn
             ? await cache.Shared.AwaitOtherProcessAsync(request, verdict.Stamp, cancellationToken).ConfigureAwait(false)
             : (null, false);
@@ -210,6 +220,18 @@ internal sealed class RoutedCommand(
             fill.Drop(CacheOutcome.NotReadToEnd);
             throw;
         }
+    }
+
+    // A load may have ended between the store's answer and this one's begin.
+    private static RowSet? FindLanded(ContextCache cache, CacheRequest request, UInt128 stamp, Flight flight)
+    {
+        var landed = cache.FindLoaded(request, stamp);
+        if (landed is not null)
+        {
+            cache.Shared.Flights.Land(request.Key, stamp, flight, landed);
+        }
+
+        return landed;
     }
 
     // EF buffers results while it sends another command, and of the columns only those that it reads. Here the rows are the buffer.

@@ -56,7 +56,19 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
     public override Task<bool> ReadAsync(CancellationToken cancellationToken = default)
     {
         var reading = base.ReadAsync(cancellationToken);
-        return reading.IsCompletedSuccessfully && _fill is null ? reading : ReadSlowlyAsync(reading);
+        if (!reading.IsCompletedSuccessfully)
+        {
+            return ReadSlowlyAsync(reading);
+        }
+
+        if (_fill is { } fill)
+        {
+#pragma warning disable RS0030 // The task has completed: nothing blocks, and most rows need no state machine.
+            Record(fill, reading.Result);
+#pragma warning restore RS0030
+        }
+
+        return reading;
     }
 
     /// <inheritdoc />

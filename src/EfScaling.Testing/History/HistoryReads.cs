@@ -8,7 +8,7 @@ namespace EfScaling.Testing.History;
 internal sealed class HistoryReads(int client, HistoryWrites writes, int clients, HistoryRecorder recorder)
 {
     // What a cache answers is asked again, as an application asks its favourite queries.
-    private const int MostAgain = 60;
+    private const int MostAgain = 300;
 
     // Each limit is compiled as a query of its own.
     private static readonly TimeSpan[] _limits = [TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(3)];

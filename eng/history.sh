@@ -4,6 +4,8 @@
 #   eng/history.sh --seconds 60 --least-reads 200000     the nightly run
 #   eng/history.sh --seconds 20 --promote                with a standby that becomes the primary
 #   eng/history.sh --seconds 60 --seed N                 the choices of an earlier run; it prints its seed
+#   eng/history.sh cache --seconds 300 --least-reads 400000   with a query cache in Redis that fails, in two processes
+#   eng/history.sh cache --sentinel --seconds 60         with a Redis that Sentinel fails over
 # --help lists the rest. The exit status is 1 when a rule was broken or too few reads were checked.
 set -euo pipefail
 readonly repository=$(cd "$(dirname "$0")/.." && pwd)

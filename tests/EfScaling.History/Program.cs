@@ -26,7 +26,7 @@ for (var i = 0; i < args.Length; i++)
             options = options with { Clients = Number(++i) };
             break;
         case "--faults":
-            options = options with { Faults = [.. Text(++i).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(f => Enum.Parse<FaultKind>(f, ignoreCase: true))] };
+            options = options with { Faults = Names<FaultKind>(++i) };
             break;
         case "cache":
             options = options with { Clients = 8, Faults = CacheScenario.DatabaseFaults, WritePause = CacheScenario.WritePause };
@@ -36,7 +36,7 @@ for (var i = 0; i < args.Length; i++)
             storeFaults = CacheScenario.SentinelFaults;
             break;
         case "--store-faults":
-            storeFaults = [.. Text(++i).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(f => Enum.Parse<StoreFault>(f, ignoreCase: true))];
+            storeFaults = Names<StoreFault>(++i);
             break;
         case "--write-pause":
             options = options with { WritePause = TimeSpan.FromMilliseconds(Number(++i)) };
@@ -70,6 +70,9 @@ int Number(int index) => int.Parse(Text(index), CultureInfo.InvariantCulture);
 
 string Text(int index) => index < args.Length ? args[index] : throw new ArgumentException($"{args[^1]} needs a value.");
 
+T[] Names<T>(int index)
+    where T : struct, Enum => Text(index) == "none" ? [] : [.. Text(index).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(f => Enum.Parse<T>(f, ignoreCase: true))];
+
 static int Usage()
 {
     Console.WriteLine(
@@ -77,12 +80,12 @@ static int Usage()
         Lets sessions write and read while servers fail, and checks everything they saw. Exit status 1 on a violation or too few reads.
           cache                 with a query cache in Redis that fails, in two processes; comes first
           --sentinel            with cache: Redis is failed over by Sentinel, in place of the other faults of the store
-          --store-faults NAME,… with cache: which faults of the store may happen
+          --store-faults NAME,… with cache: which faults of the store may happen (all), or none
           --seconds N           how long (15)
           --seed N              what the choices follow from (random)
           --write-pause MS      the least time between two writes of a process (0; 100 with cache, and 20 times as much in the second process)
           --clients N           clients at the same time (16)
-          --faults NAME,NAME    which faults may happen (all); an empty name for none
+          --faults NAME,NAME    which faults may happen (all), or none
           --promote             a standby becomes the primary after two thirds of the run
           --least-reads N       fewer checked reads are a failure (0)
           --expect-violation    ends with the first violation; exit status 1 if there is none

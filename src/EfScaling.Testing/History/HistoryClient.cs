@@ -106,6 +106,12 @@ internal sealed class HistoryClient
             // Short units of work hand over soon after they wrote; long ones make the most of what a context costs.
             var isShort = session.Random.Next(2) == 0;
             var (commands, writeEvery) = isShort ? (session.Random.Next(2, 8), 4) : (session.Random.Next(10, 100), 40);
+            if (session.Application.CachesReads)
+            {
+                // A read is many there.
+                writeEvery = Math.Min(writeEvery, 5);
+            }
+
             for (var isWhole = true; commands > 0 && isWhole && !end.IsCancellationRequested; commands--)
             {
                 isWhole = session.Writes && session.Random.Next(writeEvery) == 0

@@ -60,9 +60,11 @@ public sealed record HistoryEvent
         var time = FormattableString.Invariant($"{Started.TotalSeconds,10:0.000000} … {Ended.TotalSeconds,10:0.000000} s  ");
         return time + Operation switch
         {
-            HistoryOperation.Write => $"client {Client}, session {Session}: wrote {Register} := {Value} by {How} ({Outcome}{(IsUnpublished ? ", not published" : "")}) in cache {Cache}",
-            HistoryOperation.Read => $"client {Client}, session {Session}: read  {Register} == {Value} by {How} ({Contract}) in cache {Cache} on {Routing}",
+            HistoryOperation.Write => $"client {Client}, session {Session}: wrote {Register} := {Value} by {How} ({Outcome}{(IsUnpublished ? ", not published" : "")}){InCache}",
+            HistoryOperation.Read => $"client {Client}, session {Session}: read  {Register} == {Value} by {How} ({Contract}){InCache} on {Routing}",
             _ => $"{Operation}: {How}",
         };
     }
+
+    private string InCache => Cache == 0 ? string.Empty : FormattableString.Invariant($" in cache {Cache}");
 }

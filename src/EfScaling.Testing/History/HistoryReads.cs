@@ -8,7 +8,10 @@ namespace EfScaling.Testing.History;
 internal sealed class HistoryReads(int client, HistoryWrites writes, int clients, HistoryRecorder recorder)
 {
     // What a cache answers is asked again, as an application asks its favourite queries.
-    private const int MostAgain = 60;
+    private const int MostAgain = 300;
+
+    // An application that works on each row gives writes the time to come between a read and its end.
+    private static readonly TimeSpan _slowness = TimeSpan.FromMilliseconds(20);
 
     // Each limit is compiled as a query of its own.
     private static readonly TimeSpan[] _limits = [TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(3)];
@@ -25,23 +28,22 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
         var id = board == client && random.Next(2) == 0 ? writes.LastWritten : HistoryClient.RegistersOf(board)[random.Next(HistoryClient.RegistersOfEach)];
         var how = PickShape(random);
         var again = session.Application.CachesReads ? random.Next(MostAgain) : 0;
-        bool? isHit;
-        do
+        var isHit = await ReadAsync(context, session, how, id, board, contract, limit, isSlow: session.Application.CachesReads).ConfigureAwait(false);
+        while (isHit == true && again-- > 0)
         {
-            isHit = await ReadAsync(context, session, how, id, board, contract, limit).ConfigureAwait(false);
+            isHit = await ReadAsync(context, session, how, id, board, contract, limit, isSlow: false).ConfigureAwait(false);
         }
-        while (isHit == true && again-- > 0);
 
         return isHit is not null;
     }
 
     // Whether a cache answered; null if the read failed.
-    private async Task<bool?> ReadAsync(DbContext context, HistorySession session, string how, int id, int board, ReadContract contract, TimeSpan? limit)
+    private async Task<bool?> ReadAsync(DbContext context, HistorySession session, string how, int id, int board, ReadContract contract, TimeSpan? limit, bool isSlow)
     {
         var started = recorder.Now;
         try
         {
-            var values = await ReadAsync(context, how, id, board, contract, limit == session.Application.MaxStaleness ? null : limit, session.Application.CachesReads).ConfigureAwait(false);
+            var values = await ReadAsync(context, how, id, board, contract, limit == session.Application.MaxStaleness ? null : limit, session.Application.CachesReads, isSlow).ConfigureAwait(false);
             Note(new HistoryEvent
             {
                 Operation = HistoryOperation.Read,
@@ -95,7 +97,7 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
     };
 
     private static async Task<IReadOnlyList<(int Register, long Value)>> ReadAsync(
-        DbContext context, string how, int id, int board, ReadContract contract, TimeSpan? limit, bool isCached)
+        DbContext context, string how, int id, int board, ReadContract contract, TimeSpan? limit, bool isCached, bool isSlow)
     {
         var registers = With(context.Set<HistoryRegister>(), contract, limit, isCached);
         switch (how)
@@ -117,6 +119,10 @@ internal sealed class HistoryReads(int client, HistoryWrites writes, int clients
                 await foreach (var register in registers.AsNoTracking().Where(r => r.BoardId == board).AsAsyncEnumerable().ConfigureAwait(false))
                 {
                     streamed.Add(register);
+                    if (isSlow)
+                    {
+                        await Task.Delay(_slowness).ConfigureAwait(false);
+                    }
                 }
 
                 return ValuesOf(streamed);

@@ -25,4 +25,16 @@ public sealed class HistoryTests
         Assert.True(
             report.Events.Any(e => e is { Operation: HistoryOperation.Write, Outcome: HistoryOutcome.Acknowledged } && e.Started > promotion.Ended), report.ToString());
     }
+
+    [Fact]
+    public async Task A_cache_in_two_processes_shows_every_write_while_Redis_and_servers_fail()
+    {
+        var options = new HistoryRunOptions { Clients = 8, Faults = CacheScenario.DatabaseFaults, WritePause = CacheScenario.WritePause };
+
+        var report = await CacheScenario.RunAsync(options, CacheScenario.SingleFaults);
+
+        Assert.True(!report.Breaches.Any(), report.ToString());
+        Assert.True(report.Hits >= 500, report.ToString());
+        Assert.True(report.Events.DistinctBy(e => e.Cache).Count(e => e.Cache > 0) == 3, report.ToString());
+    }
 }

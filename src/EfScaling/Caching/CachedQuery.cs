@@ -11,7 +11,6 @@ internal sealed class CachedQuery
     private readonly ImmutableArray<TableName> _tables;
     private readonly ConcurrentDictionary<CacheStarter, Dependencies> _dependencies = new();
     private volatile bool _isTooLarge;
-    private int _wasReported;
 
     /// <param name="hints">What the query says.</param>
     /// <param name="facts">What its SQL tree says.</param>
@@ -65,9 +64,6 @@ internal sealed class CachedQuery
         get => _isTooLarge;
         set => _isTooLarge = value;
     }
-
-    /// <summary>Returns whether nobody has reported yet that the result cannot be kept, which the caller does.</summary>
-    public bool TryReport() => Interlocked.Exchange(ref _wasReported, 1) == 0;
 
     /// <summary>Returns what the result depends on.</summary>
     /// <param name="cache">The cache, by which what was found is remembered.</param>

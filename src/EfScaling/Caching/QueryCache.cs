@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
 using EfScaling.Caching.Rows;
 using EfScaling.Consistency;
@@ -18,9 +19,14 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>How long a process may take to load an expensive result before another one may try.</summary>
     private static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(3);
 
+    // So that an application that makes up SQL does not fill the log and the memory.
+    private const int MostReports = 1_000;
+
+    private readonly ConcurrentDictionary<UInt128, bool> _reported = new();
     private readonly IPositionSource _source;
     private readonly CacheStarter _starter;
     private readonly ILogger _logger;
+    private int _reports;
 
     /// <param name="options">The settings.</param>
     /// <param name="store">Where results and versions are kept; the cache disposes it.</param>
@@ -79,8 +85,13 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>Reports, once for each query, that a result cannot be kept although its query asks for it.</summary>
     public void ReportNotCacheable(CachedQuery query, in CacheDecision decision)
     {
-        if (decision.Outcome == CacheOutcome.NotCacheable && query.Hints.Mode == CacheMode.Cacheable && query.TryReport())
+        // By its text: of a query with SQL of the application, each execution is another object.
+        if (decision.Outcome == CacheOutcome.NotCacheable
+            && query.Hints.Mode == CacheMode.Cacheable
+            && Volatile.Read(ref _reports) < MostReports
+            && _reported.TryAdd(query.Text, true))
         {
+            Interlocked.Increment(ref _reports);
             _logger.QueryNotCacheable(decision.Detail!);
         }
     }

@@ -139,7 +139,8 @@ internal sealed class ReadRouter(
 
         if (command.Query.Hints.Mode == CacheMode.Cacheable)
         {
-            var decision = new CacheDecision(CacheOutcome.NotCacheable, command.Query.Obstacle);
+            var decision = new CacheDecision(
+                CacheOutcome.NotCacheable, command.Query.Obstacle ?? "a function of the application may write; IsStable() says that it does not");
             Cache!.Shared.ReportNotCacheable(command.Query, decision);
             NoteUncached(decision);
         }

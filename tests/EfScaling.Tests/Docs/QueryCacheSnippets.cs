@@ -49,7 +49,6 @@ internal static class QueryCacheSnippets
     {
         var ranked = await db.Posts
             .FromSql($"""SELECT p.* FROM "Posts" AS p JOIN "Likes" AS l ON l."PostId" = p."Id" GROUP BY p."Id" ORDER BY count(*) DESC LIMIT 10""")
-            .AsReplica()
             .Cacheable()
             .DependsOnTable("Likes")
             .WithCacheTag("ranking")

@@ -7,7 +7,7 @@ namespace EfScaling.Caching.Redis;
 /// <remarks>
 /// Redis 6 or later, Valkey, or what speaks RESP3 like them. The user needs the commands HELLO, PING, INFO, CLIENT, MGET, SET, PEXPIRE, EVAL, EVALSHA,
 /// and within scripts GET, SET, DEL, EXISTS, INCR, TIME, the HGET, HSET and HDEL of hashes and the ZADD, ZREM and ZRANGEBYSCORE of sorted sets, on all
-/// keys that start with the prefix of the cache. Without CLIENT it works, but is not told of changes.
+/// keys that start with the prefix of the cache; and SELECT for another <see cref="Database"/> than 0. Without CLIENT it works, but is not told of changes.
 /// </remarks>
 public sealed record RedisOptions
 {

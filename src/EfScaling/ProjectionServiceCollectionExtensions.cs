@@ -31,6 +31,7 @@ public static class ProjectionServiceCollectionExtensions
         var builder = new ProjectionBuilder<TContext, TView>();
         configure(builder);
         ProjectionsOf<TContext>(services).Add(builder.Create());
+        builder.Register(services);
         services.TryAddSingleton<IProjectionStore<TView>>(p => new ProjectionDocumentStore<TView>(p.GetRequiredService<IDistributedCache>()));
         return services;
     }

@@ -16,7 +16,7 @@ public sealed partial class ArchitectureTests
         ["Replication"] = ["Topology", "Consistency", "Diagnostics"],
         ["Sharding"] = ["Topology", "Diagnostics"],
         ["Caching"] = ["Topology", "Consistency", "Diagnostics"],
-        ["Projections"] = ["Topology", "Consistency", "Diagnostics"],
+        ["Projections"] = ["Topology", "Consistency", "Diagnostics", "Caching"],
         ["Routing"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching"],
         ["Infrastructure"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching", "Projections", "Routing"],
 
@@ -31,6 +31,9 @@ public sealed partial class ArchitectureTests
     private static readonly string[] _mayNameProviderNodes = ["Caching/ProviderNodes.cs"];
     // Values of the provider's types are kept as any other; nothing here talks to a server.
     private static readonly string[] _mayUseNpgsqlValues = ["Caching/Rows/"];
+
+    // Documents of projections are kept over the same connection code; the protocol is not seen there.
+    private static readonly string[] _mayKeepDocumentsInRedis = ["Projections/ProjectionBuilder.Keyed.cs", "Projections/RedisDocumentStore.cs"];
 
     private static readonly string[] _forbiddenFolders = ["Helpers", "Utils", "Common", "Extensions", "Abstractions", "Models"];
 
@@ -90,6 +93,7 @@ public sealed partial class ArchitectureTests
     public void The_Redis_protocol_stays_in_its_folder() =>
         Assert.Empty(
             _files.Where(f => f.Text.Contains("using EfScaling.Caching.Redis", StringComparison.Ordinal) && !f.Path.StartsWith("Caching/Redis/", StringComparison.Ordinal) && f.Folder is not ("Infrastructure" or Root))
+                .Where(f => !_mayKeepDocumentsInRedis.Contains(f.Path))
                 .Select(f => f.Path));
 
     [Fact]

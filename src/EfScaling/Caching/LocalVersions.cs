@@ -19,8 +19,8 @@ internal sealed class LocalVersions
     private long _changes;
     private long _allChangedAt;
 
-    /// <summary>Gets the mark to take before a question is asked.</summary>
-    public long Mark => Volatile.Read(ref _changes);
+    /// <summary>Returns the mark to take before a question is asked.</summary>
+    public VersionsMark Mark(Moment now) => new(Volatile.Read(ref _changes), now);
 
     /// <summary>Forgets a version, because it has changed or may have.</summary>
     /// <param name="version">Key of the version; <see langword="null"/> for all.</param>
@@ -51,7 +51,7 @@ internal sealed class LocalVersions
     /// <returns>
     /// A moment when every version already was what it is: whatever was published before is committed before it, and whatever is published after it changes a version.
     /// </returns>
-    public Moment Learn(IReadOnlyList<string> versions, in CacheReading reading, long mark, Moment now)
+    public Moment Learn(IReadOnlyList<string> versions, in CacheReading reading, in VersionsMark mark, Moment now)
     {
         var since = Moment.Never;
         lock (_lock)
@@ -62,11 +62,15 @@ internal sealed class LocalVersions
                 var known = _known.GetValueOrDefault(key);
                 if (known is null || known.Version != reading.Versions[i] || known.Incarnation != reading.Incarnation)
                 {
-                    known = new Known(reading.Versions[i], reading.Incarnation, now);
-                    if (_allChangedAt <= mark && (!_changedAt.TryGetValue(key, out var changedAt) || changedAt <= mark))
+                    known = new Known(reading.Versions[i], reading.Incarnation, now, mark.TakenAt);
+                    if (_allChangedAt <= mark.Changes && (!_changedAt.TryGetValue(key, out var changedAt) || changedAt <= mark.Changes))
                     {
                         _known[key] = known;
                     }
+                }
+                else if (known.AskedAt < mark.TakenAt)
+                {
+                    _known[key] = known with { AskedAt = mark.TakenAt };
                 }
 
                 since = Moment.Later(since, known.Since);
@@ -79,15 +83,16 @@ internal sealed class LocalVersions
     /// <summary>Returns the stamp of versions that are all known.</summary>
     /// <param name="versions">Their keys.</param>
     /// <param name="timeline">The history of the database.</param>
+    /// <param name="askedSince">When the store must have been asked for each of them at the earliest; <see cref="Moment.Never"/> if its reports will do.</param>
     /// <param name="stamp">The stamp.</param>
     /// <returns><see langword="false"/> if one of them is not known.</returns>
-    public bool TryStamp(string[] versions, uint timeline, out UInt128 stamp)
+    public bool TryStamp(string[] versions, uint timeline, Moment askedSince, out UInt128 stamp)
     {
         var writer = new CacheStamp(stackalloc byte[CacheStamp.SizeOf(versions.Length)]);
         long? incarnation = null;
         foreach (var key in versions)
         {
-            if (!_known.TryGetValue(key, out var known) || (incarnation is { } other && other != known.Incarnation))
+            if (!_known.TryGetValue(key, out var known) || known.AskedAt < askedSince || (incarnation is { } other && other != known.Incarnation))
             {
                 stamp = default;
                 return false;
@@ -101,5 +106,5 @@ internal sealed class LocalVersions
         return true;
     }
 
-    private sealed record Known(long Version, long Incarnation, Moment Since);
+    private sealed record Known(long Version, long Incarnation, Moment Since, Moment AskedAt);
 }

@@ -97,10 +97,16 @@ internal sealed class QueryCache : IAsyncDisposable
     }
 
     /// <summary>Answers from the memory of this process, if every version is known and the result is of them.</summary>
-    public LocalResult? FindLocal(CacheRequest request, Moment now) =>
+    /// <param name="request">The query.</param>
+    /// <param name="now">The present moment.</param>
+    /// <param name="askedSince">
+    /// When the store must have been asked for the versions at the earliest, for a session that brings along what it has written elsewhere: the report of such a
+    /// write may still be under way. <see cref="Moment.Never"/> for all others.
+    /// </param>
+    public LocalResult? FindLocal(CacheRequest request, Moment now, Moment askedSince) =>
         Store.IsReporting
         && Local.Find(request.Key, now) is { } result
-        && Versions.TryStamp(request.Versions, TimelineOf(request), out var stamp)
+        && Versions.TryStamp(request.Versions, TimelineOf(request), askedSince, out var stamp)
         && stamp == result.Stamp
             ? result
             : null;
@@ -109,7 +115,7 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <param name="request">The query.</param>
     /// <param name="reading">The answer.</param>
     /// <param name="mark">The mark of <see cref="Versions"/> from before the question.</param>
-    public CacheVerdict Judge(CacheRequest request, in CacheReading reading, long mark)
+    public CacheVerdict Judge(CacheRequest request, in CacheReading reading, in VersionsMark mark)
     {
         if (reading.Failure is { } failure)
         {
@@ -258,7 +264,7 @@ internal sealed class QueryCache : IAsyncDisposable
 
     private async ValueTask<RowSet?> ReadLoadedAsync(CacheRequest request, UInt128 stamp, CancellationToken cancellationToken)
     {
-        var mark = Versions.Mark;
+        var mark = Versions.Mark(Moment.Now(Clock));
         var reading = await Store.ReadAsync(request.State.KeyOfResult(request.Key), request.Versions, cancellationToken).ConfigureAwait(false);
         var verdict = Judge(request, reading, mark);
         return verdict.Stamp == stamp ? verdict.Rows : null;

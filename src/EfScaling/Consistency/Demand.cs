@@ -9,6 +9,9 @@ namespace EfScaling.Consistency;
 /// <param name="NeedsPrimary">Whether only the primary will do, because nobody knows what the session has seen.</param>
 internal readonly record struct Demand(Moment Floor, WalPosition Position, ulong LastServer, Moment LastRead, bool HasWritten, bool NeedsPrimary)
 {
+    /// <summary>Gets when the session was last given a token: what was written elsewhere before it must be seen, by whatever answers.</summary>
+    public Moment GivenAt { get; init; } = Moment.Never;
+
     /// <summary>The demand of a session that has neither written nor read.</summary>
     public static readonly Demand None = new(Moment.Never, WalPosition.None, LastServer: 0, Moment.Never, HasWritten: false, NeedsPrimary: false);
 
@@ -19,13 +22,14 @@ internal readonly record struct Demand(Moment Floor, WalPosition Position, ulong
         var position = Position > other.Position ? Position : other.Position;
         var hasWritten = HasWritten || other.HasWritten;
         var needsPrimary = NeedsPrimary || other.NeedsPrimary;
+        var givenAt = Moment.Later(GivenAt, other.GivenAt);
         if (LastServer == other.LastServer || LastServer == 0)
         {
-            return new Demand(floor, position, other.LastServer, Moment.Later(LastRead, other.LastRead), hasWritten, needsPrimary);
+            return new Demand(floor, position, other.LastServer, Moment.Later(LastRead, other.LastRead), hasWritten, needsPrimary) { GivenAt = givenAt };
         }
 
         return other.LastServer == 0
-            ? new Demand(floor, position, LastServer, LastRead, hasWritten, needsPrimary)
-            : new Demand(Moment.Later(floor, LastRead), position, other.LastServer, other.LastRead, hasWritten, needsPrimary);
+            ? new Demand(floor, position, LastServer, LastRead, hasWritten, needsPrimary) { GivenAt = givenAt }
+            : new Demand(Moment.Later(floor, LastRead), position, other.LastServer, other.LastRead, hasWritten, needsPrimary) { GivenAt = givenAt };
     }
 }

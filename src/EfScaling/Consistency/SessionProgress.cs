@@ -18,6 +18,7 @@ internal sealed class SessionProgress(string shard)
     private Moment _seenOnPrimary = Moment.Never;
     private ulong _lastServer;
     private Moment _lastRead = Moment.Never;
+    private Moment _givenAt = Moment.Never;
     private int _held;
 
     /// <summary>Gets what is known by position.</summary>
@@ -52,6 +53,11 @@ internal sealed class SessionProgress(string shard)
         lock (_lock)
         {
             _token = _token.Merge(token);
+            if (token.IsUnknown || token.Positions.Any(p => p.Shard == shard))
+            {
+                _givenAt = now;
+            }
+
             foreach (var position in token.Positions.Where(p => p.Shard == shard && p.SeenOn != ShardPosition.Nowhere))
             {
                 // Whatever was seen before the token came was committed before now.
@@ -125,7 +131,7 @@ internal sealed class SessionProgress(string shard)
                 _lastServer,
                 _lastRead,
                 HasWritten: _written != Moment.Never || known is { Position.Value: > 0 },
-                NeedsPrimary: _token.IsUnknown || (known is { } position ? position.Timeline != identity.Timeline : _token.IsForeignTo(shard, identity.SystemId)));
+                NeedsPrimary: _token.IsUnknown || (known is { } position ? position.Timeline != identity.Timeline : _token.IsForeignTo(shard, identity.SystemId))) { GivenAt = _givenAt };
         }
     }
 
@@ -182,7 +188,7 @@ internal sealed class SessionProgress(string shard)
         {
             _token = ConsistencyToken.None;
             _lastServer = 0;
-            _written = _seenOnPrimary = _lastRead = Moment.Never;
+            _written = _seenOnPrimary = _lastRead = _givenAt = Moment.Never;
         }
     }
 

@@ -1,6 +1,9 @@
 using System.Linq.Expressions;
+using System.Text.Json;
+using EfScaling.Caching.Redis;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace EfScaling.Projections;
 
@@ -18,6 +21,7 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
     private Func<TContext, TKey, CancellationToken, Task<TView?>>? _build;
     private Func<TContext, TKey, CancellationToken, Task>? _apply;
     private Func<IServiceProvider, IProjectionStore<TView>>? _store;
+    private (RedisOptions Server, JsonSerializerOptions? Json)? _redis;
 
     internal ProjectionBuilder(Expression<Func<TView, TKey>> key) => _key = key;
 
@@ -74,7 +78,7 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
     /// <returns>The same builder.</returns>
     public ProjectionBuilder<TContext, TView, TKey> IntoTable()
     {
-        _store = null;
+        (_store, _redis) = (null, null);
         return this;
     }
 
@@ -89,7 +93,37 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
     public ProjectionBuilder<TContext, TView, TKey> Into(Func<IServiceProvider, IProjectionStore<TView>> store)
     {
         ArgumentNullException.ThrowIfNull(store);
-        _store = store;
+        (_store, _redis) = (store, null);
+        return this;
+    }
+
+    /// <summary>Keeps the views as JSON documents in Redis or Valkey; read them with <see cref="IProjectionStore{TView}.FindAsync"/>.</summary>
+    /// <param name="configuration">
+    /// Such as <c>documents.example:6379,password=…,ssl=true</c>, with the common keywords of StackExchange.Redis; with <c>serviceName=…</c> the hosts are sentinels.
+    /// </param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// <para>
+    /// Give it a Redis that writes to disk and evicts nothing, and not the one of the query cache: these are not copies but the data, until the projection is
+    /// rebuilt. The view of a key is in the hash <c>efs:doc:{name of the projection}:{key}</c>, field <c>view</c>; databases that share one Redis need projections
+    /// with different names, or different <see cref="RedisOptions.Database"/>s.
+    /// </para>
+    /// <para>
+    /// A document is written, in one step, only in the place of an older one. Each operation may take 2 seconds, or <see cref="RedisOptions.MaxWait"/> if that is
+    /// longer. When Redis cannot be reached, or is late, changes wait, and reading throws <see cref="IOException"/>.
+    /// </para>
+    /// <para>With several projections of one type of views the store of each is registered under its name, as a keyed service, too.</para>
+    /// </remarks>
+    /// <exception cref="ArgumentException">The configuration cannot be read.</exception>
+    public ProjectionBuilder<TContext, TView, TKey> IntoRedis(string configuration) => IntoRedis(RedisOptions.Parse(configuration));
+
+    /// <inheritdoc cref="IntoRedis(string)"/>
+    /// <param name="options">The servers and limits.</param>
+    /// <param name="json">How views are written; <see langword="null"/> for the defaults of <see cref="JsonSerializer"/>.</param>
+    public ProjectionBuilder<TContext, TView, TKey> IntoRedis(RedisOptions options, JsonSerializerOptions? json = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        (_store, _redis) = (null, (options, json));
         return this;
     }
 
@@ -108,8 +142,24 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
         return new KeyedProjection<TContext, TView, TKey>(options, [.. _sources], TargetOf(options.Name));
     }
 
+    /// <summary>Registers the store of the documents, if they are in Redis.</summary>
+    internal void Register(IServiceCollection services, string name)
+    {
+        if (_redis is not { } redis)
+        {
+            return;
+        }
+
+        // One connection for all projections into one server.
+        services.TryAddKeyedSingleton(redis.Server, (p, _) => new RedisDocuments(redis.Server, p.GetService<TimeProvider>() ?? TimeProvider.System));
+        services.AddKeyedSingleton<IProjectionStore<TView>>(
+            name, (p, _) => new RedisDocumentStore<TView>(p.GetRequiredKeyedService<RedisDocuments>(redis.Server), name, redis.Json));
+        services.TryAddSingleton(p => p.GetRequiredKeyedService<IProjectionStore<TView>>(name));
+    }
+
     private ProjectionTarget<TContext, TKey> TargetOf(string name) =>
         _apply is not null ? new CustomTarget<TContext, TKey>(_apply)
+        : _redis is not null ? new StoreTarget<TContext, TView, TKey>(name, _key.Compile(), _build!, p => p.GetRequiredKeyedService<IProjectionStore<TView>>(name))
         : _store is not null ? new StoreTarget<TContext, TView, TKey>(name, _key.Compile(), _build!, _store)
         : new TableTarget<TContext, TView, TKey>(name, _key, _build!);
 

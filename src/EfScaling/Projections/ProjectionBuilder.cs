@@ -1,5 +1,6 @@
 using System.Linq.Expressions;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace EfScaling.Projections;
 
@@ -11,6 +12,7 @@ public sealed class ProjectionBuilder<TContext, TView>
     where TView : class
 {
     private Func<ProjectionOptions, Projection>? _create;
+    private Action<IServiceCollection, string>? _register;
     private ProjectionOptions _options = new() { Name = typeof(TView).Name };
 
     internal ProjectionBuilder()
@@ -75,12 +77,14 @@ public sealed class ProjectionBuilder<TContext, TView>
         KeyProperty.NameOf(key);
         ProjectionKey.Check(typeof(TKey));
         var keyed = new ProjectionBuilder<TContext, TView, TKey>(key);
-        _create = keyed.Create;
+        (_create, _register) = (keyed.Create, keyed.Register);
         return keyed;
     }
 
     internal Projection Create() =>
         (_create ?? throw new InvalidOperationException($"The projection '{_options.Name}' has no key. Call Key(v => v.Id), then On<...>(...) and Build(...)."))(_options);
+
+    internal void Register(IServiceCollection services) => _register?.Invoke(services, _options.Name);
 
     private static TimeSpan Checked(TimeSpan value, string name)
     {

@@ -71,7 +71,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     /// <summary>Answers from the memory of this process.</summary>
     public RowSet? FindLocal(CacheRequest request)
     {
-        if (cache.FindLocal(request, Moment.Now(cache.Clock)) is not { } local)
+        if (cache.FindLocal(request, Moment.Now(cache.Clock), router.TokenGivenAt) is not { } local)
         {
             return null;
         }
@@ -85,7 +85,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     /// <param name="stamp">The versions that the store answered with.</param>
     public RowSet? FindLoaded(CacheRequest request, UInt128 stamp)
     {
-        if (cache.IsWriteUnderWay(request.Versions) || cache.FindLocal(request, Moment.Now(cache.Clock)) is not { } local || local.Stamp != stamp)
+        if (cache.IsWriteUnderWay(request.Versions) || cache.FindLocal(request, Moment.Now(cache.Clock), Moment.Never) is not { } local || local.Stamp != stamp)
         {
             return null;
         }
@@ -95,7 +95,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     }
 
     /// <summary>Judges the store's answer.</summary>
-    public CacheVerdict Judge(CacheRequest request, in CacheReading reading, long mark)
+    public CacheVerdict Judge(CacheRequest request, in CacheReading reading, in VersionsMark mark)
     {
         var verdict = cache.Judge(request, reading, mark);
         if (verdict.Rows is not null && !cache.IsWriteUnderWay(request.Versions))

@@ -62,6 +62,9 @@ internal sealed class ReadRouter(
     /// <summary>Gets what tells the query cache of the context's writes; <see langword="null"/> without one.</summary>
     public ContextWrites? Writes => cacheOptions is null ? null : _writes ??= new ContextWrites(FindCache(), Cluster.Logger);
 
+    /// <summary>Gets when the session of the newest query for the cache was given a token; <see cref="Moment.Never"/> if it was not.</summary>
+    public Moment TokenGivenAt { get; private set; } = Moment.Never;
+
     /// <summary>Gets the read on its way.</summary>
     public RoutedRead Read => _read ??= new RoutedRead(this, options);
 
@@ -175,9 +178,14 @@ internal sealed class ReadRouter(
             return CacheOutcome.ConnectionChanged;
         }
 
-        return Session.IsConnectionOpen ? CacheOutcome.ConnectionOpen
-            : ContractOf(plan.Hints) == ReadContract.Session && Session.Demand().NeedsPrimary ? CacheOutcome.PrimaryRequested
-            : null;
+        if (Session.IsConnectionOpen)
+        {
+            return CacheOutcome.ConnectionOpen;
+        }
+
+        var demand = ContractOf(plan.Hints) == ReadContract.Session ? Session.Demand() : Demand.None;
+        TokenGivenAt = demand.GivenAt;
+        return demand.NeedsPrimary ? CacheOutcome.PrimaryRequested : null;
     }
 
     /// <summary>Notes that the query to come was not answered by the cache.</summary>

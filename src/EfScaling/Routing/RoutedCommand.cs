@@ -134,7 +134,7 @@ internal sealed class RoutedCommand(
             return new CachedDataReader(local);
         }
 
-        var mark = cache.Shared.Versions.Mark;
+        var mark = cache.Shared.Versions.Mark(Moment.Now(cache.Shared.Clock));
         var verdict = cache.Judge(request, cache.Shared.Store.Read(request.State.KeyOfResult(request.Key), request.Versions), mark);
         if (verdict.Rows is { } rows)
         {
@@ -175,7 +175,7 @@ internal sealed class RoutedCommand(
     private async Task<RelationalDataReader> ReadThroughAsync(
         ReadRouter router, ContextCache cache, CacheRequest request, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
-        var mark = cache.Shared.Versions.Mark;
+        var mark = cache.Shared.Versions.Mark(Moment.Now(cache.Shared.Clock));
         var reading = await cache.Shared.Store.ReadAsync(request.State.KeyOfResult(request.Key), request.Versions, cancellationToken).ConfigureAwait(false);
         var verdict = cache.Judge(request, reading, mark);
         if (verdict.Rows is { } rows)

@@ -32,7 +32,7 @@ internal sealed class OrderInstance : IAsyncDisposable
                 .On<OrderLine>(l => l.OrderId)
                 .On<Customer, int>(c => c.Id, (db, customerId) => db.Orders.Where(o => o.CustomerId == customerId).Select(o => o.Id))
                 .Build(options.Build);
-            _ = options.IntoDocuments ? view.IntoDocuments() : options.Store is { } store ? view.Into(store) : view.IntoTable();
+            _ = options.Redis is { } redis ? view.IntoRedis(redis) : options.IntoDocuments ? view.IntoDocuments() : options.Store is { } store ? view.Into(store) : view.IntoTable();
         });
         services.AddPooledDbContextFactory<OrderContext>(o =>
         {

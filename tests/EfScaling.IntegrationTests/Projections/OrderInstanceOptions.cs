@@ -1,3 +1,4 @@
+using EfScaling.Caching.Redis;
 using EfScaling.Projections;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,6 +15,8 @@ internal sealed class OrderInstanceOptions
     public Func<IServiceProvider, IProjectionStore<OrderView>>? Store { get; set; }
 
     public bool IntoDocuments { get; set; }
+
+    public RedisOptions? Redis { get; set; }
 
     public Action<DbContextOptionsBuilder> Context { get; set; } = _ => { };
 

@@ -11,10 +11,10 @@ internal sealed class RedisCommand(string operation, Moment started, TimeSpan li
     /// <summary>Gets the parts of the command with its name; if it is a script, its keys.</summary>
     public required IReadOnlyList<string> Parts { get; init; }
 
-    /// <summary>Gets what follows them if it is no text.</summary>
+    /// <summary>Gets what follows them if it is no text; if it is a script, its first argument.</summary>
     public ReadOnlyMemory<byte>? Value { get; init; }
 
-    /// <summary>Gets the parts that follow; if it is a script, its arguments.</summary>
+    /// <summary>Gets the parts that follow; if it is a script, its further arguments.</summary>
     public IReadOnlyList<string> Rest { get; init; } = [];
 
     /// <summary>Gets the script; <see langword="null"/> for a command.</summary>
@@ -25,7 +25,7 @@ internal sealed class RedisCommand(string operation, Moment started, TimeSpan li
     {
         if (Script is not null)
         {
-            Script.Write(writer, _withSource, Parts.Count, Rest.Count);
+            Script.Write(writer, _withSource, Parts.Count, (Value is null ? 0 : 1) + Rest.Count);
         }
         else
         {

@@ -37,7 +37,7 @@ internal static class ReportTable
     {
         var table = Titled("What the cache did, and the same operation with replicas and without the cache")
             .AddColumn("")
-            .AddColumns([.. new[] { "hits", "misses", "other", "hit rate", "p50 ms", "p99 ms", "without: p50 ms", "p99 ms", "violations" }.Select(Right)]);
+            .AddColumns(Columns("hits", "misses", "other", "hit rate", "p50 ms", "p99 ms", "without: p50 ms", "p99 ms", "violations"));
         foreach (var cache in report.Cache)
         {
             table.AddRow(
@@ -54,11 +54,12 @@ internal static class ReportTable
     private static Table Loads(RunReport report)
     {
         var table = Titled("The same load with replicas and the cache, with replicas, and on the primary alone (plain EF Core)").AddColumn("")
-            .AddColumns([.. new[] { "cache", "p50 ms", "p99 ms", "replicas", "p50 ms", "p99 ms", "primary", "p50 ms", "p99 ms" }.Select(Right)]);
+            .AddColumns(Columns("cache", "p50 ms", "p99 ms", "replicas", "p50 ms", "p99 ms", "primary", "p50 ms", "p99 ms"));
         LoadSummary[] loads = [report.WithCache, report.WithReplicas, report.PrimaryAlone];
         for (var i = 0; i < report.WithCache.Latency.Count; i++)
         {
-            table.AddRow([report.WithCache.Latency[i].Operation, .. loads.Select(l => l.Latency[i]).SelectMany(l => new[] { Number(l.Count), Milliseconds(l.P50Milliseconds), Milliseconds(l.P99Milliseconds) })]);
+            var cells = loads.Select(l => l.Latency[i]).SelectMany(l => new[] { Number(l.Count), Milliseconds(l.P50Milliseconds), Milliseconds(l.P99Milliseconds) });
+            table.AddRow([report.WithCache.Latency[i].Operation, .. cells]);
         }
 
         table.AddRow(["seconds", .. loads.SelectMany(l => new[] { Seconds(l.Seconds), "", "" })]);
@@ -93,6 +94,17 @@ internal static class ReportTable
         + $" The cache is in {setup.Redis}.";
 
     private static Table Titled(string title) => new Table().Border(TableBorder.Rounded).Title($"[bold]{title}[/]");
+
+    private static TableColumn[] Columns(params ReadOnlySpan<string> names)
+    {
+        var columns = new TableColumn[names.Length];
+        for (var i = 0; i < columns.Length; i++)
+        {
+            columns[i] = Right(names[i]);
+        }
+
+        return columns;
+    }
 
     private static TableColumn Right(string name) => new TableColumn(name).RightAligned();
 

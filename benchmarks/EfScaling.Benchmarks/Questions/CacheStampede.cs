@@ -1,6 +1,7 @@
 using System.Globalization;
 using EfScaling.Benchmarks.Measuring;
 using EfScaling.Benchmarks.Servers;
+using EfScaling.Caching;
 using EfScaling.Testing;
 
 namespace EfScaling.Benchmarks.Questions;
@@ -53,7 +54,11 @@ internal sealed class CacheStampede : IQuestion
     {
         var id = ++_id;
         var parts = await Task.WhenAll(processes.Select(p => p.RunAsync(id, Requests / Processes, isExpensive)));
-        return new Stampede(parts.Sum(p => p.Loads), parts.Sum(p => p.Failures), parts.Sum(p => p.Others), parts.Max(p => p.Milliseconds));
+        return new Stampede(
+            parts.Sum(p => p.Loads),
+            parts.Sum(p => p.Failures),
+            parts.Max(p => p.Milliseconds),
+            [.. parts.SelectMany(p => p.Outcomes)]);
     }
 
     private static IEnumerable<Figure> Figures(string suffix, List<Stampede> stampedes, int most)
@@ -67,14 +72,14 @@ internal sealed class CacheStampede : IQuestion
             loads <= most);
         yield return new Figure($"failed requests{suffix}", "0", string.Create(CultureInfo.InvariantCulture, $"{failures}"), failures == 0);
         yield return new Figure(
-            $"requests that went past the cache{suffix}",
+            $"what the cache did for the requests{suffix}",
             null,
-            string.Create(CultureInfo.InvariantCulture, $"{stampedes.Sum(s => s.Others)} of {stampedes.Count * Requests:N0}"));
+            string.Join(", ", stampedes.SelectMany(s => s.Outcomes).GroupBy(o => o.Key).OrderBy(g => g.Key).Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key} {g.Sum(o => o.Value):N0}"))));
         yield return new Figure(
             $"time until all were answered{suffix}",
             null,
             string.Create(CultureInfo.InvariantCulture, $"{Estimate.Of(stampedes.Select(s => (double)s.Milliseconds)).Median:0} ms"));
     }
 
-    private sealed record Stampede(int Loads, int Failures, int Others, int Milliseconds);
+    private sealed record Stampede(int Loads, int Failures, int Milliseconds, IReadOnlyList<KeyValuePair<CacheOutcome, int>> Outcomes);
 }

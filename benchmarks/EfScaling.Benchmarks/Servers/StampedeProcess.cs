@@ -9,8 +9,8 @@ namespace EfScaling.Benchmarks.Servers;
 /// <summary>One process of an application whose requests all ask for the same at once; the benchmarks start several of themselves as such.</summary>
 /// <remarks>
 /// It is told by lines: the database, Redis, then a line a stampede: the row, the number of requests, and whether the query is expensive. It answers
-/// <c>ready</c>, and a line a stampede: the queries that ran in the database, the requests that failed, those that did not come from the cache or another's
-/// load, and the milliseconds. It ends with its input.
+/// <c>ready</c>, and a line a stampede: the queries that ran in the database, the requests that failed, the milliseconds, and what the cache did for how many.
+/// It ends with its input.
 /// </remarks>
 internal sealed class StampedeProcess : IDisposable
 {
@@ -35,11 +35,17 @@ internal sealed class StampedeProcess : IDisposable
     }
 
     /// <summary>Runs a stampede.</summary>
-    public async Task<(int Loads, int Failures, int Others, int Milliseconds)> RunAsync(int id, int requests, bool isExpensive)
+    public async Task<(int Loads, int Failures, int Milliseconds, IReadOnlyDictionary<CacheOutcome, int> Outcomes)> RunAsync(int id, int requests, bool isExpensive)
     {
         await _process.StandardInput.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{id} {requests} {isExpensive}"));
-        int[] answer = [.. (await AnswerAsync()).Split(' ').Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
-        return (answer[0], answer[1], answer[2], answer[3]);
+        var answer = (await AnswerAsync()).Split(' ');
+        return (
+            Number(answer[0]),
+            Number(answer[1]),
+            Number(answer[2]),
+            answer[3..].Select(a => a.Split('=')).ToDictionary(a => Enum.Parse<CacheOutcome>(a[0]), a => Number(a[1])));
+
+        static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
     }
 
     /// <inheritdoc />
@@ -68,10 +74,10 @@ internal sealed class StampedeProcess : IDisposable
             count.Take();
             var start = Stopwatch.GetTimestamp();
             var outcomes = await Task.WhenAll(Enumerable.Range(0, requests).Select(_ => Task.Run(() => AskAsync(options.Options, id, bool.Parse(parts[2])))));
-            var failures = outcomes.Count(o => o is null);
-            var others = outcomes.Count(o => o is not (null or CacheOutcome.LocalHit or CacheOutcome.Hit or CacheOutcome.Joined or CacheOutcome.Absent or CacheOutcome.Stale));
+            var milliseconds = (int)Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            var groups = outcomes.Where(o => o is not null).GroupBy(o => o!.Value).Select(g => string.Create(CultureInfo.InvariantCulture, $" {g.Key}={g.Count()}"));
             await Console.Out.WriteLineAsync(string.Create(
-                CultureInfo.InvariantCulture, $"{count.Take()} {failures} {others} {Stopwatch.GetElapsedTime(start).TotalMilliseconds:0}"));
+                CultureInfo.InvariantCulture, $"{count.Take()} {outcomes.Count(o => o is null)} {milliseconds}{string.Concat(groups)}"));
         }
     }
 

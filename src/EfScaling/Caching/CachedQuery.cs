@@ -9,6 +9,8 @@ namespace EfScaling.Caching;
 internal sealed class CachedQuery
 {
     private readonly ImmutableArray<TableName> _tables;
+    private readonly IReadOnlyList<RowColumn> _columns;
+    private readonly bool _areFoundByName;
     private readonly ConcurrentDictionary<CacheStarter, Dependencies> _dependencies = new();
     private volatile bool _isTooLarge;
 
@@ -21,23 +23,20 @@ internal sealed class CachedQuery
         MayWriteUnseen = facts.MayWriteUnseen;
         var refusal = facts.Obstacle is { IsLiftedByDeclaration: true } && !hints.DependsOn.IsEmpty ? null : facts.Obstacle;
         Obstacle = refusal is null ? null : TextOf(refusal);
-        if (Obstacle is null)
-        {
-            Schema = RowSchema.TryCreate(facts.Columns, out var type, isByName: facts.AreColumnsFoundByName);
-            Obstacle = type;
-        }
-
+        (_columns, _areFoundByName) = (facts.Columns, facts.AreColumnsFoundByName);
         _tables = [.. facts.Tables, .. hints.DependsOn];
         using var key = new KeyWriter(stackalloc byte[512]);
         key.Write(commandText);
+        key.Write((UInt128)hints.VaryBy.Length);
         foreach (var value in hints.VaryBy)
         {
             key.Write(value);
         }
 
-        if (Schema is not null)
+        // Results that depend on more versions than those of the same SQL elsewhere are results of their own.
+        foreach (var version in hints.Tags.Concat(hints.DependsOn.Select(t => t.Key)))
         {
-            key.Write((UInt128)Schema.Fingerprint);
+            key.Write(version);
         }
 
         Text = key.Digest;
@@ -46,11 +45,8 @@ internal sealed class CachedQuery
     /// <summary>Gets what the query says.</summary>
     public CacheHints Hints { get; }
 
-    /// <summary>Gets the digest of the SQL and of the types of its columns.</summary>
+    /// <summary>Gets the digest of the SQL.</summary>
     public UInt128 Text { get; }
-
-    /// <summary>Gets the types of the columns; <see langword="null"/> if one of them cannot be kept.</summary>
-    public RowSchema? Schema { get; }
 
     /// <summary>Gets what keeps the result from being kept, whatever the database; <see langword="null"/> if nothing does.</summary>
     public string? Obstacle { get; }
@@ -68,7 +64,8 @@ internal sealed class CachedQuery
     /// <summary>Returns what the result depends on.</summary>
     /// <param name="cache">The cache, by which what was found is remembered.</param>
     /// <param name="state">What it knows of the database.</param>
-    public Dependencies DependenciesIn(CacheStarter cache, CacheState state)
+    /// <param name="codecs">The types whose values it can keep.</param>
+    public Dependencies DependenciesIn(CacheStarter cache, CacheState state, RowCodecs codecs)
     {
         if (_dependencies.TryGetValue(cache, out var known) && ReferenceEquals(known.State, state))
         {
@@ -76,10 +73,16 @@ internal sealed class CachedQuery
         }
 
         var read = state.Catalog.ReadSet(_tables);
-        string[] versions = read.Obstacle is not null
+        var schema = RowSchema.TryCreate(_columns, out var obstacle, codecs, _areFoundByName);
+        if (read.Obstacle is { } refusal)
+        {
+            obstacle = TextOf(refusal);
+        }
+
+        string[] versions = obstacle is not null
             ? []
             : [state.DataKey, state.SchemaKey, .. read.Tables.Select(state.KeyOf), .. Hints.Tags.Select(state.KeyOfTag)];
-        return _dependencies[cache] = new Dependencies(state, versions, read.HasRowSecurity, read.Obstacle is { } obstacle ? TextOf(obstacle) : null);
+        return _dependencies[cache] = new Dependencies(state, versions, schema, read.HasRowSecurity, obstacle);
     }
 
     private static string TextOf(CacheRefusal refusal) => $"{refusal.Obstacle} ({refusal.Detail})";
@@ -87,7 +90,8 @@ internal sealed class CachedQuery
     /// <summary>What a result depends on.</summary>
     /// <param name="State">What was known of the database.</param>
     /// <param name="Versions">The keys of the versions.</param>
+    /// <param name="Schema">The types of the columns; <see langword="null"/> if values of one of them cannot be kept.</param>
     /// <param name="NeedsScope">Whether the result differs by who reads.</param>
     /// <param name="Obstacle">What keeps the result from being kept; <see langword="null"/> if nothing does.</param>
-    internal sealed record Dependencies(CacheState State, string[] Versions, bool NeedsScope, string? Obstacle);
+    internal sealed record Dependencies(CacheState State, string[] Versions, RowSchema? Schema, bool NeedsScope, string? Obstacle);
 }

@@ -25,6 +25,7 @@ internal sealed class QueryCache : IAsyncDisposable
     private readonly ConcurrentDictionary<UInt128, bool> _reported = new();
     private readonly IPositionSource _source;
     private readonly CacheStarter _starter;
+    private readonly RowCodecs _codecs;
     private readonly ILogger _logger;
     private int _reports;
 
@@ -37,6 +38,7 @@ internal sealed class QueryCache : IAsyncDisposable
     public QueryCache(QueryCacheOptions options, ICacheStore store, IPositionSource source, DbDataSource database, string scope, ILogger logger)
     {
         (Options, Store, Scope, _source, _logger) = (options, store, scope, source, logger);
+        _codecs = options.Codecs.Aggregate(RowCodecs.Provided, (codecs, c) => c.AddTo(codecs));
         Local = new LocalResults(options.LocalBytes, source.Clock);
         Flights = new Flights(source.Clock);
         Publisher = new CachePublisher(store, Versions, source.Clock, logger);
@@ -80,7 +82,7 @@ internal sealed class QueryCache : IAsyncDisposable
     public void Recheck(CacheState known) => _starter.Recheck(known);
 
     /// <summary>Returns what a query's result depends on.</summary>
-    public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state);
+    public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state, _codecs);
 
     /// <summary>Reports, once for each query, that a result cannot be kept although its query asks for it.</summary>
     public void ReportNotCacheable(CachedQuery query, in CacheDecision decision)

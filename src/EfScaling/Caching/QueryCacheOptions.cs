@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using EfScaling.Caching.Rows;
 using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.Caching;
@@ -35,6 +37,9 @@ internal sealed record QueryCacheOptions
     /// <summary>Gets after how long others tell the store of a write whose process died.</summary>
     public TimeSpan WriteLease { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Gets the codecs of the application, for types that plugins of the provider map.</summary>
+    public ImmutableArray<CodecRegistration> Codecs { get; init; } = [];
+
     /// <inheritdoc />
     /// <remarks>A callback that belongs to its context is another object in each: the code behind it counts here, and each context calls its own.</remarks>
     public bool Equals(QueryCacheOptions? other) =>
@@ -49,7 +54,8 @@ internal sealed record QueryCacheOptions
             && MaxResultRows == other.MaxResultRows
             && VaryBy?.Method == other.VaryBy?.Method
             && OnPublishFailure == other.OnPublishFailure
-            && WriteLease == other.WriteLease);
+            && WriteLease == other.WriteLease
+            && Codecs.AsSpan().SequenceEqual(other.Codecs.AsSpan()));
 
     /// <inheritdoc />
     public override int GetHashCode() => HashCode.Combine(Store, Prefix, TimeToLive, CacheAll, LocalBytes);

@@ -1,3 +1,4 @@
+using EfScaling.Caching.Rows;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Caching.Distributed;
 
@@ -97,6 +98,20 @@ public sealed class QueryCacheOptionsBuilder
         ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.FromSeconds(1));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(time, TimeSpan.FromMinutes(10));
         return With(Options with { WriteLease = time });
+    }
+
+    /// <summary>Lets results be kept that have values of a type which a plugin of the provider maps.</summary>
+    /// <typeparam name="T">The type that EF reads, not nullable.</typeparam>
+    /// <param name="name">What the format is called, in all deployments that share a store. A changed format needs a new name.</param>
+    /// <param name="codec">Writes and reads the values.</param>
+    /// <exception cref="ArgumentException">The name is empty or given twice, or values of the type can be kept without a codec.</exception>
+    public QueryCacheOptionsBuilder Codec<T>(string name, ICacheCodec<T> codec)
+    {
+        // Refused here rather than at the first query.
+        _ = Options.Codecs.Aggregate(RowCodecs.Provided, (codecs, c) => c.AddTo(codecs)).With(name, codec);
+        return Options.Codecs.Any(c => c.Name == name)
+            ? throw new ArgumentException($"Codec('{name}') was called twice. Give each format a name of its own.", nameof(name))
+            : With(Options with { Codecs = Options.Codecs.Add(new CodecRegistration(name, typeof(T), codecs => codecs.With(name, codec))) });
     }
 
     internal QueryCacheOptionsBuilder Use(CacheStoreSource store) => With(Options with { Store = store });

@@ -38,14 +38,14 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
 
         UInt128 key = default;
         var obstacle = ObstacleOf(query, plan!, command, out var dependencies);
-        if (obstacle is null && TryMakeKey(query, parameters, command, out key) is { } unknown)
+        if (obstacle is null && TryMakeKey(query, dependencies!.Schema!, parameters, command, out key) is { } unknown)
         {
             obstacle = new CacheDecision(CacheOutcome.NotCacheable, unknown);
         }
 
         if (obstacle is null)
         {
-            return new CacheRequest(query, dependencies!.State, dependencies.Versions, key, timeToLive);
+            return new CacheRequest(query, dependencies!.State, dependencies.Versions, dependencies.Schema!, key, timeToLive);
         }
 
         cache.ReportNotCacheable(query, obstacle.Value);
@@ -168,7 +168,8 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     };
 
     // The values as they are sent: what a converter makes of the application's is part of the query.
-    private string? TryMakeKey(CachedQuery query, IReadOnlyList<IRelationalParameter> parameters, in RelationalCommandParameterObject command, out UInt128 digest)
+    private string? TryMakeKey(
+        CachedQuery query, RowSchema schema, IReadOnlyList<IRelationalParameter> parameters, in RelationalCommandParameterObject command, out UInt128 digest)
     {
         digest = default;
         var key = new KeyWriter(stackalloc byte[512]);
@@ -176,6 +177,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         {
             key.Write(FormatVersion);
             key.Write(query.Text);
+            key.Write((UInt128)schema.Fingerprint);
             key.Write(cache.Scope);
             key.Write(options.VaryBy?.Invoke(command.Context!) ?? string.Empty);
             for (var i = 0; i < parameters.Count; i++)

@@ -101,36 +101,6 @@ public sealed class TypeMatrixTests(ClusterFixture fixture)
             [.. columns.Select(c => (c.Name, c.StoreTypeMapping.GetDataReaderMethod()))]);
     }
 
-    [Theory]
-    [InlineData(false, false)]
-    [InlineData(false, true)]
-    [InlineData(true, false)]
-    [InlineData(true, true)]
-    public async Task Entities_are_the_same_from_the_database_while_recorded_and_from_rows(bool isAsync, bool isBuffered)
-    {
-        await using var context = await ContextAsync();
-        var expected = await ReadAsync(context, isAsync);
-        Assert.Contains("1 Decimal = " + RenderedValue.Of(1.10m), expected);
-        Assert.Contains("3 Decimal = NULL", expected);
-
-        // A retrying strategy makes EF read all rows into its own buffer first.
-        var columns = Columns(context).ToDictionary(c => c.Name);
-        var replay = new ReplayingInterceptor(reader => RowSchema.TryCreate(
-            [.. Enumerable.Range(0, reader.FieldCount).Select(i => Described(columns[reader.GetName(i)]))], out var obstacle) ?? throw new InvalidOperationException(obstacle));
-        var options = TypeMatrixContext.Options(ConnectionString).AddInterceptors(replay);
-        if (isBuffered)
-        {
-            options.UseNpgsql(o => o.EnableRetryOnFailure());
-        }
-
-        for (var i = 0; i < 3; i++)
-        {
-            await using var replaying = new TypeMatrixContext(options.Options);
-            Assert.Equal(expected, await ReadAsync(replaying, isAsync));
-            Assert.Equal((RecordingEnd.Complete, i), (replay.End, replay.Replays));
-        }
-    }
-
     private string ConnectionString => fixture.Cluster.Primary.GetConnectionString("type_matrix");
 
     private static IEnumerable<IColumn> Columns(TypeMatrixContext context) =>
@@ -138,42 +108,30 @@ public sealed class TypeMatrixTests(ClusterFixture fixture)
 
     private static RowColumn Described(IColumn column) => new(column.Name, column.StoreTypeMapping.GetDataReaderMethod().ReturnType, column.StoreType);
 
-    private static async Task<List<string>> ReadAsync(TypeMatrixContext context, bool isAsync)
-    {
-        var query = context.Rows.OrderBy(r => r.Id);
-        var rows = isAsync ? await query.ToListAsync() : query.ToList();
-        return
-        [
-            .. from row in rows
-               let entry = context.Entry(row)
-               from property in entry.Metadata.GetProperties()
-               select $"{row.Id} {property.Name} = {RenderedValue.Of(entry.Property(property.Name).CurrentValue)}",
-            .. rows.Select(r => JsonSerializer.Serialize(r.Details)),
-        ];
-    }
-
     private static async Task CompareAsync(DbConnection connection, string sql, RowSchema schema, (string Name, MethodInfo Read)[] columns)
     {
         await using var command = connection.CreateCommand();
         command.CommandText = sql;
-        List<string> expected, recorded;
+        List<string> expected;
         await using (var reader = await command.ExecuteReaderAsync())
         {
             expected = Render(reader, columns);
             Assert.NotEmpty(expected);
         }
 
-        RowSet? rows = null;
-        RecordingEnd? end = null;
-        await using (var reader = new RecordingDataReader(await command.ExecuteReaderAsync(), schema, new RowLimits(100, 1 << 20), 10, (r, e) => (rows, end) = (r, e)))
+        var recorder = new RowRecorder(schema, new RowLimits(100, 1 << 20));
+        await using (var reader = await command.ExecuteReaderAsync())
         {
-            recorded = Render(reader, columns);
+            while (await reader.ReadAsync())
+            {
+                Assert.True(recorder.Add(reader), sql);
+            }
         }
 
-        Assert.Equal(expected, recorded);
-        Assert.True(end == RecordingEnd.Complete, $"{sql}: {end}");
-        Assert.Equal(expected, Render(new RowSetReader(rows!), columns));
-        Assert.True(RowFormat.TryDecode(RowFormat.Encode(rows!, default), schema, out _, out var decoded), sql);
+        var rows = recorder.Complete();
+        Assert.True(rows is not null, sql);
+        Assert.Equal(expected, Render(new RowSetReader(rows), columns));
+        Assert.True(RowFormat.TryDecode(RowFormat.Encode(rows, default), schema, out _, out var decoded), sql);
         Assert.Equal(expected, Render(new RowSetReader(decoded), columns));
     }
 

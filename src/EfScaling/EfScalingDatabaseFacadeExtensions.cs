@@ -104,7 +104,7 @@ public static class EfScalingDatabaseFacadeExtensions
         return Shared(database).InvalidateAsync(TablesOf<TEntity>(database), [], cancellationToken);
     }
 
-    /// <summary>Makes every cached result of the database old.</summary>
+    /// <summary>Makes every cached result of the database old, and lets all processes learn its schema anew, as after a migration beside EF.</summary>
     /// <inheritdoc cref="InvalidateCacheAsync{TEntity}" path="/param" />
     /// <inheritdoc cref="InvalidateCacheAsync{TEntity}" path="/remarks" />
     /// <exception cref="InvalidOperationException">The context has no query cache.</exception>

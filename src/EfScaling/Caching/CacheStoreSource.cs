@@ -7,7 +7,8 @@ namespace EfScaling.Caching;
 /// <summary>Makes the store of a cache. Sources with equal keys mean the same store.</summary>
 /// <param name="Key">What the source is known by: the settings or the object it was given.</param>
 /// <param name="Create">Makes the store, from the application's services if there are any.</param>
-internal sealed record CacheStoreSource(object Key, Func<IServiceProvider?, TimeProvider, ILogger, ICacheStore> Create)
+/// <param name="IsShared">Whether the store is the application's, which disposes it.</param>
+internal sealed record CacheStoreSource(object Key, Func<IServiceProvider?, TimeProvider, ILogger, ICacheStore> Create, bool IsShared = false)
 {
     /// <summary>The memory of this process, each cache its own.</summary>
     public static readonly CacheStoreSource Memory = new("memory", (_, clock, _) => new MemoryCacheStore(clock: clock));
@@ -21,7 +22,7 @@ internal sealed record CacheStoreSource(object Key, Func<IServiceProvider?, Time
             clock: clock));
 
     /// <summary>A store that the application made.</summary>
-    public static CacheStoreSource Of(ICacheStore store) => new(store, (_, _, _) => store);
+    public static CacheStoreSource Of(ICacheStore store) => new(store, (_, _, _) => store, IsShared: true);
 
     /// <inheritdoc />
     public bool Equals(CacheStoreSource? other) => other is not null && Key.Equals(other.Key);

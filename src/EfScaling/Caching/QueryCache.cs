@@ -30,7 +30,7 @@ internal sealed class QueryCache : IAsyncDisposable
     private int _reports;
 
     /// <param name="options">The settings.</param>
-    /// <param name="store">Where results and versions are kept; the cache disposes it.</param>
+    /// <param name="store">Where results and versions are kept; the cache disposes it unless it is the application's.</param>
     /// <param name="source">Tells which database it is, and the time.</param>
     /// <param name="database">Leads to the database's catalog.</param>
     /// <param name="scope">What of the connection's settings decides what a query returns.</param>
@@ -230,7 +230,7 @@ internal sealed class QueryCache : IAsyncDisposable
     }
 
     /// <summary>Makes results old, as after a write.</summary>
-    /// <param name="tables">The tables whose results are; <see langword="null"/> for all.</param>
+    /// <param name="tables">The tables whose results are; <see langword="null"/> for all, and for a schema that may have changed.</param>
     /// <param name="tags">The tags whose results are.</param>
     /// <param name="cancellationToken">Ends the wait for the database to be known.</param>
     public async Task InvalidateAsync(IReadOnlyList<TableName>? tables, IReadOnlyList<string> tags, CancellationToken cancellationToken)
@@ -246,7 +246,7 @@ internal sealed class QueryCache : IAsyncDisposable
             return;
         }
 
-        var keys = state.KeysOf((tables ?? []).Select(t => (t, WriteKind.Delete)), isUnknown: tables is null, changesSchema: false);
+        var keys = state.KeysOf((tables ?? []).Select(t => (t, WriteKind.Delete)), isUnknown: tables is null, changesSchema: tables is null);
         keys.UnionWith(tags.Select(state.KeyOfTag));
         List<string> bumped = [.. keys];
         Publisher.UnderWay.Add(bumped);
@@ -260,7 +260,11 @@ internal sealed class QueryCache : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Publisher.DisposeAsync().ConfigureAwait(false);
-        await Store.DisposeAsync().ConfigureAwait(false);
+        if (!Options.Store.IsShared)
+        {
+            await Store.DisposeAsync().ConfigureAwait(false);
+        }
+
         Local.Dispose();
     }
 

@@ -1,5 +1,6 @@
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
+using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.IntegrationTests.Caching;
 

@@ -2,6 +2,7 @@ using EfScaling.Caching;
 using EfScaling.Diagnostics;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
+using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.IntegrationTests.Caching;
 

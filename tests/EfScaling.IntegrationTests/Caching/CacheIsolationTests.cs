@@ -172,7 +172,6 @@ public sealed class CacheIsolationTests(CacheIsolationTests.Database database, C
             context.Notes.Where(n => DateTime.Today.Year > n.Id).Cacheable(),
             context.Notes.Where(n => DateTimeOffset.UtcNow.Year > n.Id).Cacheable(),
             context.Notes.Select(n => Guid.NewGuid()).Cacheable(),
-            context.Notes.Select(n => Guid.CreateVersion7()).Cacheable(),
             context.Notes.OrderBy(n => EF.Functions.Random()).Cacheable(),
             context.Notes.FromSqlRaw("SELECT * FROM \"Notes\" FOR UPDATE").DependsOnTable("Notes").Cacheable(),
         ];
@@ -180,7 +179,8 @@ public sealed class CacheIsolationTests(CacheIsolationTests.Database database, C
         {
             try
             {
-                Assert.Contains("not used, NotCacheable", query.ToRoutingString(), StringComparison.Ordinal);
+                var explanation = query.ToRoutingString();
+                Assert.True(explanation.Contains("not used, NotCacheable", StringComparison.Ordinal), $"{query.ToQueryString()}: {explanation}");
             }
             catch (InvalidOperationException exception) when (exception.Message.Contains("could not be translated", StringComparison.Ordinal))
             {

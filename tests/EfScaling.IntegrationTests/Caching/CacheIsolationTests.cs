@@ -150,7 +150,9 @@ public sealed class CacheIsolationTests(CacheIsolationTests.Database database, C
     {
         var blogs = await CachedBlogs.StartAsync(fixture.Cluster);
         await using var context = blogs.Context();
+#pragma warning disable EF1002 // The text comes from the test.
         var query = context.Tags.FromSqlRaw($"SELECT t.* FROM \"Tags\" t WHERE ({expression})::text IS NOT NULL").DependsOnTable("Tags").Cacheable();
+#pragma warning restore EF1002
         if (expression.StartsWith("unknown", StringComparison.Ordinal))
         {
             // Whether the application's own function may be trusted it says itself, by naming the tables.
@@ -166,21 +168,23 @@ public sealed class CacheIsolationTests(CacheIsolationTests.Database database, C
     {
         var blogs = await CachedBlogs.StartAsync(fixture.Cluster);
         await using var context = blogs.Context();
+#pragma warning disable RS0030 // They run in the database.
         IQueryable[] queries =
         [
             context.Notes.Where(n => DateTime.Now.Year > n.Id).Cacheable(),
             context.Notes.Where(n => DateTime.Today.Year > n.Id).Cacheable(),
             context.Notes.Where(n => DateTimeOffset.UtcNow.Year > n.Id).Cacheable(),
             context.Notes.Select(n => Guid.NewGuid()).Cacheable(),
-            context.Notes.Select(n => Guid.CreateVersion7()).Cacheable(),
             context.Notes.OrderBy(n => EF.Functions.Random()).Cacheable(),
             context.Notes.FromSqlRaw("SELECT * FROM \"Notes\" FOR UPDATE").DependsOnTable("Notes").Cacheable(),
         ];
+#pragma warning restore RS0030
         foreach (var query in queries)
         {
             try
             {
-                Assert.Contains("not used, NotCacheable", query.ToRoutingString(), StringComparison.Ordinal);
+                var explanation = query.ToRoutingString();
+                Assert.True(explanation.Contains("not used, NotCacheable", StringComparison.Ordinal), $"{query.ToQueryString()}: {explanation}");
             }
             catch (InvalidOperationException exception) when (exception.Message.Contains("could not be translated", StringComparison.Ordinal))
             {

@@ -95,7 +95,7 @@ public sealed class CacheStreamTests(ClusterFixture fixture)
         var options = ShapesContext.Options(connectionString).UseQueryCache(c => c.Store(new MemoryCacheStore())).Options;
         await using (var context = new ShapesContext(options))
         {
-            context.AddRange(new Blob { Mark = "1 null" }, new Blob { Mark = "2 empty", Bytes = [], Number = 0, Guid = Guid.Empty, Numbers = [] }, new Blob { Mark = "3 full", Bytes = [1, 2], Number = 3, Numbers = [4, 5] });
+            context.AddRange(new Blob { Mark = "1 null" }, new Blob { Mark = "2 empty", Bytes = [], Number = 0, Unique = Guid.Empty, Numbers = [] }, new Blob { Mark = "3 full", Bytes = [1, 2], Number = 3, Numbers = [4, 5] });
             await context.SaveChangesAsync();
         }
 
@@ -117,8 +117,8 @@ public sealed class CacheStreamTests(ClusterFixture fixture)
 
         static void Check(List<Blob> blobs)
         {
-            Assert.Equal((null, null, null, null), (blobs[0].Bytes, blobs[0].Number, blobs[0].Guid, blobs[0].Numbers));
-            Assert.Equal((0, Guid.Empty), (blobs[1].Number, blobs[1].Guid));
+            Assert.Equal((null, null, null, null), (blobs[0].Bytes, blobs[0].Number, blobs[0].Unique, blobs[0].Numbers));
+            Assert.Equal((0, Guid.Empty), (blobs[1].Number, blobs[1].Unique));
             Assert.Empty(blobs[1].Bytes!);
             Assert.Empty(blobs[1].Numbers!);
             Assert.Equal([1, 2], blobs[2].Bytes!);

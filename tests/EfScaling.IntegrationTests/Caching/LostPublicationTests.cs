@@ -188,6 +188,6 @@ public sealed class LostPublicationTests(ClusterFixture fixture)
 
     private static RedisCacheStore StoreOf(RedisServer redis) => new(MarkedNotes.To(redis.Endpoint), TimeProvider.System, new EventLog());
 
-    private Task SourceOfUpdatesAsync() => fixture.Cluster.Primary.ExecuteAsync(
+    private Task<int> SourceOfUpdatesAsync() => fixture.Cluster.Primary.ExecuteAsync(
         $"DELETE FROM \"Notes\" WHERE \"Text\" = '{_notes.Mark}'''; INSERT INTO \"Notes\" (\"Text\") VALUES ('{_notes.Mark}''')");
 }

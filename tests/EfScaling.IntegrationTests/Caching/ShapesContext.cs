@@ -3,8 +3,6 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace EfScaling.IntegrationTests.Caching;
 
-#pragma warning disable SA1402, MA0048 // The entities say nothing without their context.
-
 /// <summary>Entities that lie in the database in other shapes than in the program.</summary>
 public sealed class ShapesContext(DbContextOptions<ShapesContext> options) : DbContext(options)
 {
@@ -162,7 +160,7 @@ public sealed class Blob
 
     public int? Number { get; set; }
 
-    public Guid? Guid { get; set; }
+    public Guid? Unique { get; set; }
 
     public int[]? Numbers { get; set; }
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the benchmarks and prints a table of figure, target, measured value and verdict. Needs the .NET 10 SDK; the servers are installed when they are missing.
-#   eng/benchmarks.sh                        every question, about half an hour on two cores
-#   eng/benchmarks.sh --quick                shorter measurements, about seven minutes
+#   eng/benchmarks.sh                        every question, more than half an hour on two cores
+#   eng/benchmarks.sh --quick                shorter measurements, more than seven minutes
 #   eng/benchmarks.sh NAME... [--quick]      some questions; a wrong name lists them
+#   eng/benchmarks.sh --quick CachedQuery CacheDistance CacheInvalidation CacheStampede   the query cache
 #   eng/benchmarks.sh bdn [ARGUMENTS]        the BenchmarkDotNet classes
 # --output FILE says where the table goes; artifacts/benchmarks.md by default. The exit status is 1 when a target is missed.
 set -euo pipefail

@@ -152,7 +152,7 @@ internal sealed class RoutedCommand(
             return new CachedDataReader(cache.Joined(joined));
         }
 
-        if (isOwn && FindLanded(cache, request, verdict.Stamp, flight) is { } landed)
+        if (FindLanded(cache, request, verdict.Stamp, isOwn ? flight : null) is { } landed)
         {
             return new CachedDataReader(landed);
         }
@@ -189,12 +189,12 @@ internal sealed class RoutedCommand(
         }
 
         var flight = cache.Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
-        if (!isOwn && await flight.WaitAsync(Flights.Patience, cache.Shared.Clock, cancellationToken).ConfigureAwait(false) is { } joined)
+        if (!isOwn && await flight.WaitAsync(PatienceFor(request), cache.Shared.Clock, cancellationToken).ConfigureAwait(false) is { } joined)
         {
             return new CachedDataReader(cache.Joined(joined));
         }
 
-        if (isOwn && FindLanded(cache, request, verdict.Stamp, flight) is { } landed)
+        if (FindLanded(cache, request, verdict.Stamp, isOwn ? flight : null) is { } landed)
         {
             return new CachedDataReader(landed);
         }
@@ -222,11 +222,14 @@ internal sealed class RoutedCommand(
         }
     }
 
-    // A load may have ended between the store's answer and this one's begin.
-    private static RowSet? FindLanded(ContextCache cache, CacheRequest request, UInt128 stamp, Flight flight)
+    // Whoever loads an expensive result first waits for other processes, as long as the usual patience; those who wait for it must not give up with it.
+    private static TimeSpan PatienceFor(CacheRequest request) => request.Query.Hints.IsExpensive ? Flights.Patience * 2 : Flights.Patience;
+
+    // A load may have ended between the store's answer, or the end of patience, and this one's begin.
+    private static RowSet? FindLanded(ContextCache cache, CacheRequest request, UInt128 stamp, Flight? flight)
     {
         var landed = cache.FindLoaded(request, stamp);
-        if (landed is not null)
+        if (landed is not null && flight is not null)
         {
             cache.Shared.Flights.Land(request.Key, stamp, flight, landed);
         }

@@ -21,6 +21,7 @@ public static class CacheScenario
     // A process that has written what it could not publish does not use its results, right or wrong; so the second one mostly reads.
     private const int SecondWritesPer = 20;
 
+    private static readonly TimeSpan _distance = TimeSpan.FromMilliseconds(15);
     private static readonly TimeSpan _report = _heartbeat + TimeSpan.FromMilliseconds(500);
 
     /// <summary>Gets the usual least time between two writes of the first process, so that there are results to be found.</summary>
@@ -48,7 +49,10 @@ public static class CacheScenario
             Standbys = 1,
             Settings = new Dictionary<string, string> { ["autovacuum"] = "off", ["wal_sender_timeout"] = "5s" },
         });
+
+        // The second process is far from the primary: between what it tells the store and what it tells the database lies time.
         await using var toPrimary = await TcpProxy.StartAsync(cluster.Primary.Host, cluster.Primary.Port);
+        toPrimary.Delay = _distance;
         var firstElsewhere = (options.Clients / 2) + 1;
         options = options with
         {

@@ -148,7 +148,7 @@ public sealed class SessionProgressTests
     {
         _progress.Use(ConsistencyTokenTests.Token($" 1 1 100 {seenOn}"), _clock.Now);
 
-        var expected = Demand.None with { Position = new WalPosition(100), HasWritten = true };
+        var expected = Demand.None with { Position = new WalPosition(100), HasWritten = true, GivenAt = _clock.Now };
         Assert.Equal(
             seenOn == ServerA ? expected with { LastServer = ServerA, LastRead = _clock.Now } : expected with { Floor = _clock.Now },
             _progress.Demand(_primary));

@@ -18,14 +18,14 @@ public static class CacheScenario
 
     // Reconnecting after the longest pause, what others do for a writer once a second after its lease, and a machine that is busy.
     private static readonly TimeSpan _publication = TimeSpan.FromSeconds(4);
-    // A process that has written what it could not publish does not use its results, right or wrong; so the second one mostly reads.
-    private const int SecondWritesPer = 20;
-
     private static readonly TimeSpan _distance = TimeSpan.FromMilliseconds(15);
     private static readonly TimeSpan _report = _heartbeat + TimeSpan.FromMilliseconds(500);
 
     /// <summary>Gets the usual least time between two writes of the first process, so that there are results to be found.</summary>
     public static TimeSpan WritePause { get; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Gets the usual least time between two writes of the second process: what it could not publish it does not cache, so it mostly reads.</summary>
+    public static TimeSpan SecondWritePause { get; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Gets the faults of a store that is one server.</summary>
     public static IReadOnlyList<StoreFault> SingleFaults { get; } =
@@ -41,7 +41,8 @@ public static class CacheScenario
     /// <summary>Starts the servers and the second process, runs, and ends them.</summary>
     /// <param name="options">What the run does.</param>
     /// <param name="faults">What happens to the store; those of sentinels or those of one server.</param>
-    public static async Task<HistoryReport> RunAsync(HistoryRunOptions options, IReadOnlyList<StoreFault> faults)
+    /// <param name="secondWritePause">The least time between two writes of the second process; <see langword="null"/> for the usual one.</param>
+    public static async Task<HistoryReport> RunAsync(HistoryRunOptions options, IReadOnlyList<StoreFault> faults, TimeSpan? secondWritePause = null)
     {
         ThreadPool.SetMinThreads(64, 64);
         await using var cluster = await PostgresCluster.StartAsync(new PostgresClusterOptions
@@ -66,14 +67,14 @@ public static class CacheScenario
                 new RedisSentinelClusterOptions { Server = new RedisServerOptions { Arguments = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"] } });
             var configuration = $"{string.Join(',', sentinels.SentinelEndpoints)},serviceName={sentinels.ServiceName}";
             var breaker = new StoreBreaker(redis: null, sentinels, toStore: null, toPrimary, faults, options.Seed, _publication + _writeLease);
-            return await RunAsync(cluster, configuration, configuration, toPrimary, breaker, firstElsewhere, options);
+            return await RunAsync(cluster, configuration, configuration, toPrimary, breaker, firstElsewhere, secondWritePause ?? SecondWritePause, options);
         }
 
         await using var redis = await RedisServer.StartAsync();
         await using var toStore = await TcpProxy.StartAsync(redis.Host, redis.Port);
         return await RunAsync(
             cluster, redis.Endpoint, $"{toStore.Host}:{toStore.Port}", toPrimary,
-            new StoreBreaker(redis, sentinels: null, toStore, toPrimary, faults, options.Seed, _publication + _writeLease), firstElsewhere, options);
+            new StoreBreaker(redis, sentinels: null, toStore, toPrimary, faults, options.Seed, _publication + _writeLease), firstElsewhere, secondWritePause ?? SecondWritePause, options);
     }
 
     /// <summary>Makes an application of the history.</summary>
@@ -89,7 +90,7 @@ public static class CacheScenario
     }
 
     private static async Task<HistoryReport> RunAsync(
-        PostgresCluster cluster, string redis, string redisElsewhere, TcpProxy toPrimary, StoreBreaker breaker, int firstElsewhere, HistoryRunOptions options)
+        PostgresCluster cluster, string redis, string redisElsewhere, TcpProxy toPrimary, StoreBreaker breaker, int firstElsewhere, TimeSpan secondWritePause, HistoryRunOptions options)
     {
         var (primary, standby) = (cluster.Primary.ConnectionString, cluster.Standbys[0].ConnectionString);
         HistoryApplication[] applications =
@@ -109,7 +110,7 @@ public static class CacheScenario
             [
                 (recorder, end) => Task.FromResult(breaker.RunAsync(recorder, end)),
                 (recorder, end) => SecondProcess.StartAsync(
-                    new CacheSettings(throughProxy, standby, redisElsewhere, recorder.Origin, options.Seed, options.Clients, firstElsewhere, options.WritePause * SecondWritesPer), recorder, end),
+                    new CacheSettings(throughProxy, standby, redisElsewhere, recorder.Origin, options.Seed, options.Clients, firstElsewhere, secondWritePause), recorder, end),
             ],
         }.RunAsync();
     }

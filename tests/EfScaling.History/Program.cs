@@ -10,6 +10,7 @@ if (args is [SecondProcess.Verb, .. var rest])
 
 var options = new HistoryRunOptions();
 IReadOnlyList<StoreFault>? storeFaults = null;
+TimeSpan? secondWritePause = null;
 var leastReads = 0;
 var expectsViolation = false;
 for (var i = 0; i < args.Length; i++)
@@ -41,6 +42,9 @@ for (var i = 0; i < args.Length; i++)
         case "--write-pause":
             options = options with { WritePause = TimeSpan.FromMilliseconds(Number(++i)) };
             break;
+        case "--second-write-pause":
+            secondWritePause = TimeSpan.FromMilliseconds(Number(++i));
+            break;
         case "--promote":
             options = options with { Promotes = true };
             break;
@@ -56,7 +60,7 @@ for (var i = 0; i < args.Length; i++)
     }
 }
 
-var report = storeFaults is null ? await Scenario.RunAsync(options) : await CacheScenario.RunAsync(options, storeFaults);
+var report = storeFaults is null ? await Scenario.RunAsync(options) : await CacheScenario.RunAsync(options, storeFaults, secondWritePause);
 Console.WriteLine(report);
 if (report.Reads < leastReads)
 {
@@ -83,7 +87,8 @@ static int Usage()
           --store-faults NAME,… with cache: which faults of the store may happen (all), or none
           --seconds N           how long (15)
           --seed N              what the choices follow from (random)
-          --write-pause MS      the least time between two writes of a process (0; 100 with cache, and 20 times as much in the second process)
+          --write-pause MS      the least time between two writes of a process (0; 100 with cache)
+          --second-write-pause MS   with cache: the same for the second process (2000)
           --clients N           clients at the same time (16)
           --faults NAME,NAME    which faults may happen (all), or none
           --promote             a standby becomes the primary after two thirds of the run

@@ -83,11 +83,9 @@ public sealed class StoreBreaker(
                 toStore.Restore();
                 break;
             case StoreFault.CutPrimary:
-                var distance = toPrimary.Delay;
                 await toPrimary.CutAsync();
                 await LastAsync(duration / 4, end);
                 toPrimary.Restore();
-                toPrimary.Delay = distance;
                 break;
             case StoreFault.FailOver:
                 await sentinels!.FailOverAsync(CancellationToken.None);

@@ -29,7 +29,7 @@ public sealed class CachedHistoryTests
         { "a second outage follows", null, [Outage(0, 4), Outage(8, 9), Write(1, 1, cache: 2, isUnpublished: true), Hit(0, 13.9, cache: 1)] },
         { "a second outage comes too late", HistoryRule.CachedResult, [Outage(0, 4), Outage(9.5, 10), Write(1, 1, cache: 2, isUnpublished: true), Hit(0, 9.2, cache: 1)] },
         { "a hit lacks what its session has seen before it was acknowledged", HistoryRule.MonotonicInCache, [Write(1, 9, cache: 2), OnPrimary(1, 2), Hit(0, 4, cache: 1)] },
-        { "a read on the primary lacks what a hit has shown", HistoryRule.MonotonicReads, [Write(1, 9, cache: 2), Hit(1, 2, cache: 1), OnPrimary(0, 4)] },
+        { "a read on the primary lacks what a hit has shown", HistoryRule.MonotonicOnPrimary, [Write(1, 9, cache: 2), Hit(1, 2, cache: 1), OnPrimary(0, 4)] },
         { "a hit that nobody wrote", HistoryRule.NothingInvented, [Hit(1, 2, cache: 1)] },
     };
 

@@ -98,7 +98,7 @@ public sealed class CacheTimingTests(ClusterFixture fixture)
             var writer = await CachedBlogs.StartAsync(cluster, c => To(c, redis, inMemory), o => o.UseNpgsql(proxied));
             var reader = inMemory ? writer : await CachedBlogs.StartAsync(cluster, c => To(c, redis, inMemory));
             await notes.AreCachedAsync(reader);
-            await WaitForStandbyAsync(cluster, "missing");
+            await MissingStandby.AwaitAsync(cluster);
 
             var writing = Task.Run(async () =>
             {
@@ -108,8 +108,7 @@ public sealed class CacheTimingTests(ClusterFixture fixture)
                 await context.SaveChangesAsync();
                 await (transaction?.CommitAsync() ?? Task.CompletedTask);
             });
-            await Eventually.ThatAsync(
-                async () => await cluster.Primary.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1, MarkedNotes.Patience, "the commit to wait");
+            await MissingStandby.UntilOneWaitsAsync(cluster);
             await proxy.CutAsync();
             proxy.Restore();
             await Assert.ThrowsAnyAsync<Exception>(() => writing);
@@ -117,7 +116,7 @@ public sealed class CacheTimingTests(ClusterFixture fixture)
             // The commit is still on its way: what is read now is right now, and old soon.
             Assert.Equal(0, (await notes.CountAsync(reader)).Count);
             Assert.Equal(0, (await notes.CountAsync(reader)).Count);
-            await WaitForStandbyAsync(cluster, "");
+            await MissingStandby.ForgetAsync(cluster);
             await Eventually.ThatAsync(async () => await notes.TruthAsync() == 1, MarkedNotes.Patience, "the commit to happen");
             await Eventually.ThatAsync(async () => (await notes.CountAsync(reader)).Count == 1, TimeSpan.FromSeconds(5), "the commit to be seen");
         }
@@ -133,10 +132,9 @@ public sealed class CacheTimingTests(ClusterFixture fixture)
         var writer = await CachedBlogs.StartAsync(cluster, c => To(c, redis, inMemory: false));
         var reader = await CachedBlogs.StartAsync(cluster, c => To(c, redis, inMemory: false));
         await notes.AreCachedAsync(writer, reader);
-        await WaitForStandbyAsync(cluster, "missing");
+        await MissingStandby.AwaitAsync(cluster);
         var writing = notes.AddAsync(writer);
-        await Eventually.ThatAsync(
-            async () => await cluster.Primary.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1, MarkedNotes.Patience, "the commit to wait");
+        await MissingStandby.UntilOneWaitsAsync(cluster);
 
         await cluster.Primary.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
 
@@ -150,13 +148,6 @@ public sealed class CacheTimingTests(ClusterFixture fixture)
         (inMemory ? cache : cache.Redis(MarkedNotes.To(redis.Endpoint))).WriteLease(TimeSpan.FromSeconds(1));
 
     private static (int Count, CacheOutcome Outcome) Short((int Count, CacheDecision Cache) seen) => (seen.Count, seen.Cache.Outcome);
-
-    private static async Task WaitForStandbyAsync(PostgresCluster cluster, string name)
-    {
-        await cluster.Primary.ExecuteAsync($"ALTER SYSTEM SET synchronous_standby_names = '{name}'");
-        await cluster.Primary.ExecuteAsync("SELECT pg_reload_conf()");
-        await Eventually.ThatAsync(async () => await cluster.Primary.ScalarAsync<string>("SHOW synchronous_standby_names") == name, MarkedNotes.Patience, "the setting to be read");
-    }
 
     private async Task<(CachedBlogs Here, CachedBlogs There)> TwoAsync(RedisServer redis) =>
         (await CachedBlogs.StartAsync(fixture.Cluster, c => To(c, redis, inMemory: false)), await CachedBlogs.StartAsync(fixture.Cluster, c => To(c, redis, inMemory: false)));

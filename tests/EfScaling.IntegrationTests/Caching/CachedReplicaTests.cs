@@ -93,24 +93,19 @@ public sealed class CachedReplicaTests
         var blogs = await CachedBlogs.StartAsync(cluster);
         var before = await CountAsync(blogs);
 
-        // From now on a commit is in the log, and behind the insert position, without being visible to anybody.
-        await cluster.Primary.ExecuteAsync("ALTER SYSTEM SET synchronous_standby_names = 'missing'");
-        await cluster.Primary.ExecuteAsync("SELECT pg_reload_conf()");
-        await Eventually.ThatAsync(
-            async () => await cluster.Primary.ScalarAsync<string>("SHOW synchronous_standby_names") == "missing", _deadline, "commits wait for the standby");
         var other = await CachedBlogs.StartAsync(cluster);
+        await MissingStandby.AwaitAsync(cluster);
+
         var saving = Task.Run(async () =>
         {
             await using var context = other.Context();
             context.Add(new Note { Text = "waits" });
             await context.SaveChangesAsync();
         });
-        await Eventually.ThatAsync(
-            async () => await cluster.Primary.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1, _deadline, "the commit waits");
+        await MissingStandby.UntilOneWaitsAsync(cluster);
         Assert.Equal(before, await CountAsync(other));
         Assert.Equal(before, await CountAsync(blogs));
-        await cluster.Primary.ExecuteAsync("ALTER SYSTEM RESET synchronous_standby_names");
-        await cluster.Primary.ExecuteAsync("SELECT pg_reload_conf()");
+        await MissingStandby.ForgetAsync(cluster);
         await saving;
 
         Assert.Equal(before + 1, await CountAsync(other));

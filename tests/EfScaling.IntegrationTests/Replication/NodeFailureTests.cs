@@ -93,7 +93,7 @@ public sealed class NodeFailureTests(ClusterFixture fixture)
             {
                 await using var context = new BlogContext(options);
                 failure = await Record.ExceptionAsync(async () => _ = isAsync ? await context.Blogs.CountAsync() : context.Blogs.Count());
-                return failure is not null && (isRetrying || failure.Message.Contains("Unreachable", StringComparison.Ordinal));
+                return failure is not null && (isRetrying || failure.Message.Contains($"127.0.0.1:{standby.Port}' Unreachable", StringComparison.Ordinal));
             },
             Patience,
             "the read fails");

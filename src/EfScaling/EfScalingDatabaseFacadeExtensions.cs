@@ -15,7 +15,7 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <returns>The scope. Scopes nest; the innermost wins.</returns>
     /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
-    public static IDisposable UsePrimary(this DatabaseFacade database) => Router(database, nameof(UsePrimary)).Enter(ReadContract.Primary, null);
+    public static IDisposable UsePrimary(this DatabaseFacade database) => Router(database, nameof(UsePrimary)).Terms.Enter(ReadContract.Primary, null);
 
     /// <summary>Limits how old data may be until the scope is disposed; <c>WithMaxStaleness</c> on a query wins.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>
@@ -26,7 +26,7 @@ public static class EfScalingDatabaseFacadeExtensions
     public static IDisposable UseMaxStaleness(this DatabaseFacade database, TimeSpan limit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, TimeSpan.Zero);
-        return Router(database, nameof(UseMaxStaleness)).Enter(null, limit);
+        return Router(database, nameof(UseMaxStaleness)).Terms.Enter(null, limit);
     }
 
     /// <summary>Says what reads ask of their data until the scope is disposed; <c>WithContract</c> on a query wins.</summary>
@@ -37,7 +37,7 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
     public static IDisposable UseContract(this DatabaseFacade database, ReadContract contract) =>
         Enum.IsDefined(contract)
-            ? Router(database, nameof(UseContract)).Enter(contract, null)
+            ? Router(database, nameof(UseContract)).Terms.Enter(contract, null)
             : throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.");
 
     /// <summary>Returns the token of all that the context, and the session it runs in, has written and seen.</summary>

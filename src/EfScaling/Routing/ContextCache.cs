@@ -20,24 +20,27 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     // Holds the parameters of a query as the provider would send them, while its key is made.
     private readonly NpgsqlCommand _parameters = new();
 
+    // When the session of the newest query was given a token; never if it was not.
+    private Moment _tokenGivenAt = Moment.Never;
+
     /// <summary>Gets the cache.</summary>
     public QueryCache Shared => cache;
 
     /// <summary>Begins to ask the cache for a query.</summary>
-    /// <param name="query">What the cache knows of the query; <see langword="null"/> if it is no query of EF's.</param>
+    /// <param name="query">What the cache knows of the query.</param>
     /// <param name="plan">What the router knows of it.</param>
     /// <param name="parameters">Its parameters.</param>
     /// <param name="command">How it is run.</param>
     /// <returns><see langword="null"/> if the cache has no part in it.</returns>
-    public CacheRequest? TryBegin(CachedQuery? query, QueryPlan? plan, IReadOnlyList<IRelationalParameter> parameters, in RelationalCommandParameterObject command)
+    public CacheRequest? TryBegin(CachedQuery query, QueryPlan plan, IReadOnlyList<IRelationalParameter> parameters, in RelationalCommandParameterObject command)
     {
-        if (query is null || TimeToLiveOf(query.Hints) is not { } timeToLive)
+        if (TimeToLiveOf(query.Hints) is not { } timeToLive)
         {
             return null;
         }
 
         UInt128 key = default;
-        var obstacle = ObstacleOf(query, plan!, command, out var dependencies);
+        var obstacle = ObstacleOf(query, plan, command, out var dependencies);
         if (obstacle is null && TryMakeKey(query, dependencies!.Schema!, parameters, command, out key) is { } unknown)
         {
             obstacle = new CacheDecision(CacheOutcome.NotCacheable, unknown);
@@ -51,6 +54,18 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         cache.ReportNotCacheable(query, obstacle.Value);
         router.NoteUncached(obstacle.Value);
         return null;
+    }
+
+    /// <summary>Notes a query that may write for all that is known, which the cache has no part in.</summary>
+    public void RefuseUnseenWrite(CachedQuery query)
+    {
+        if (query.Hints.Mode == CacheMode.Cacheable)
+        {
+            var refusal = new CacheDecision(
+                CacheOutcome.NotCacheable, query.Obstacle ?? "a function of the application may write; IsStable() says that it does not");
+            cache.ReportNotCacheable(query, refusal);
+            router.NoteUncached(refusal);
+        }
     }
 
     /// <summary>Says what would become of a query.</summary>
@@ -71,7 +86,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     /// <summary>Answers from the memory of this process.</summary>
     public RowSet? FindLocal(CacheRequest request)
     {
-        if (cache.FindLocal(request, Moment.Now(cache.Clock), router.TokenGivenAt) is not { } local)
+        if (cache.FindLocal(request, Moment.Now(cache.Clock), _tokenGivenAt) is not { } local)
         {
             return null;
         }
@@ -134,7 +149,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return new CacheDecision(CacheOutcome.TooLarge);
         }
 
-        if (router.CacheObstacleOf(plan, command) is { } obstacle)
+        if (ObstacleOf(plan, command) is { } obstacle)
         {
             return new CacheDecision(obstacle);
         }
@@ -158,6 +173,43 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         }
 
         return cache.IsWriteUnderWay(dependencies.Versions) ? new CacheDecision(CacheOutcome.WriteUnderWay) : null;
+    }
+
+    // As the context stands.
+    private CacheOutcome? ObstacleOf(QueryPlan plan, in RelationalCommandParameterObject command)
+    {
+        var contract = router.Terms.ContractOf(plan.Hints);
+        if (contract == ReadContract.Primary
+            || plan.Hints.Target == ReadTarget.Primary
+            || plan.Obstacle == RoutingReason.PrimaryOnlyTable
+            || router.Terms.MaxStalenessOf(plan.Hints) == TimeSpan.Zero)
+        {
+            return CacheOutcome.PrimaryRequested;
+        }
+
+        if (router.IsInSnapshot)
+        {
+            return CacheOutcome.Snapshot;
+        }
+
+        if (router.Own.IsInTransaction(command.Connection))
+        {
+            return CacheOutcome.InTransaction;
+        }
+
+        if (router.Own.IsElsewhere(command.Connection))
+        {
+            return CacheOutcome.ConnectionChanged;
+        }
+
+        if (router.Session.IsConnectionOpen)
+        {
+            return CacheOutcome.ConnectionOpen;
+        }
+
+        var demand = contract == ReadContract.Session ? router.Session.Demand() : Demand.None;
+        _tokenGivenAt = demand.GivenAt;
+        return demand.NeedsPrimary ? CacheOutcome.PrimaryRequested : null;
     }
 
     private TimeSpan? TimeToLiveOf(CacheHints hints) => hints.Mode switch

@@ -3,6 +3,7 @@
 
 using System.Transactions;
 using EfScaling.Caching;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Logging;
@@ -21,6 +22,33 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     private WrittenTablesScope? _scope;
     private Transaction? _around;
     private bool _isBusy;
+
+    /// <summary>Notes what a command that is no query is about to write.</summary>
+    /// <returns><see langword="false"/> if it writes nothing that the cache must be told of.</returns>
+    public bool TryNote(RoutedCommand command, CommandSource source)
+    {
+        // Of what EF itself sends, it asks whether the server is there.
+        var changesSchema = command.Written is null && SqlWords.MayChangeSchema(command.CommandText);
+        if (source == CommandSource.Unknown || (source == CommandSource.Migrations && command.Written is null && !changesSchema))
+        {
+            return false;
+        }
+
+        if (command.Written is { Table: { } table } written)
+        {
+            Note(table, written.Kind);
+        }
+        else if (command.Written is not null || source == CommandSource.Migrations)
+        {
+            NoteUnknown(changesSchema);
+        }
+        else
+        {
+            NoteSql(changesSchema);
+        }
+
+        return true;
+    }
 
     /// <summary>Notes a write to a table.</summary>
     public void Note(TableName table, WriteKind kind) => _writes.Note(table, kind);
@@ -67,6 +95,23 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
 
     /// <inheritdoc cref="Prepare" />
     public ValueTask PrepareAsync() => _writes.PrepareAsync();
+
+    /// <summary>Announces a statement that is noted and about to be sent.</summary>
+    /// <exception cref="InvalidOperationException">It could not be announced, and such writes are refused.</exception>
+    public void BeginStatement()
+    {
+        Prepare();
+        Announce();
+        Confirm();
+    }
+
+    /// <inheritdoc cref="BeginStatement" />
+    public async ValueTask BeginStatementAsync()
+    {
+        await PrepareAsync().ConfigureAwait(false);
+        Announce();
+        await ConfirmAsync().ConfigureAwait(false);
+    }
 
     /// <summary>Announces what is noted, beside its statement.</summary>
     public void Announce() => _announcement = _writes.Announce() ?? _announcement;

@@ -39,11 +39,16 @@ internal sealed class PositionedTransaction(
         var (startTime, start) = (Clock.GetUtcNow(), Clock.GetTimestamp());
         try
         {
+            var interception = Logger.TransactionCommitting(Connection, _transaction, TransactionId, startTime);
             WalPosition? position = null;
-            _router.Writes?.Begin();
-            _router.Writes?.Announce();
-            _router.Writes?.Confirm();
-            if (!Logger.TransactionCommitting(Connection, _transaction, TransactionId, startTime).IsSuppressed)
+            if (_router.Writes is { } announced)
+            {
+                announced.Begin();
+                announced.Announce();
+                announced.Confirm();
+            }
+
+            if (!interception.IsSuppressed)
             {
                 if (OwnConnection is { } own)
                 {

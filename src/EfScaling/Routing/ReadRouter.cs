@@ -4,7 +4,6 @@
 using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
-using System.Transactions;
 using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
@@ -32,12 +31,10 @@ internal sealed class ReadRouter(
     IServiceProvider services) : IResettableService, IDisposable, IAsyncDisposable
 {
     private Cluster? _cluster;
+    private OwnConnection? _own;
     private ContextSession? _session;
     private RoutedRead? _read;
-    private string? _ownConnectionString;
-    private bool _isOwnDatabase;
     private NodeConnections? _connections;
-    private RoutingScope? _scope;
     private ReplicaSnapshot? _snapshot;
     private bool _hasReportedToken;
     private ContextCache? _cache;
@@ -53,6 +50,15 @@ internal sealed class ReadRouter(
     /// <summary>Gets the cluster. Found at the first command, not in the constructor: contexts that run none pay nothing.</summary>
     public Cluster Cluster => _cluster ?? Attach();
 
+    /// <summary>Gets what the context's queries ask of the data they are shown.</summary>
+    public ReadTerms Terms { get; } = new(options);
+
+    /// <summary>Gets how the context's own connection stands.</summary>
+    public OwnConnection Own => _own ??= new OwnConnection(Cluster, Session);
+
+    /// <summary>Gets whether a replica snapshot of the context is open.</summary>
+    public bool IsInSnapshot => _snapshot is not null;
+
     /// <summary>Gets what the context has written and seen.</summary>
     public ContextSession Session => _session ??= new ContextSession(Cluster) { Closed = () => _writes?.EndConnection() };
 
@@ -61,9 +67,6 @@ internal sealed class ReadRouter(
 
     /// <summary>Gets what tells the query cache of the context's writes; <see langword="null"/> without one.</summary>
     public ContextWrites? Writes => cacheOptions is null ? null : _writes ??= new ContextWrites(FindCache(), Cluster.Logger);
-
-    /// <summary>Gets when the session of the newest query for the cache was given a token; <see cref="Moment.Never"/> if it was not.</summary>
-    public Moment TokenGivenAt { get; private set; } = Moment.Never;
 
     /// <summary>Gets the read on its way.</summary>
     public RoutedRead Read => _read ??= new RoutedRead(this, options);
@@ -93,99 +96,7 @@ internal sealed class ReadRouter(
             throw SnapshotRefusal("The command writes");
         }
 
-        StayOnPrimary(InTransaction(command.Connection) ? RoutingReason.InTransaction : RoutingReason.NotAQuery, command.Connection, onlyReads: false);
-    }
-
-    /// <summary>Notes what a command that is no query is about to write.</summary>
-    /// <returns>What tells the cache of it; <see langword="null"/> if there is nothing to tell.</returns>
-    public ContextWrites? BeginWrite(RoutedCommand command, in RelationalCommandParameterObject parameters)
-    {
-        if (Writes is not { } writes || parameters.CommandSource == CommandSource.Unknown)
-        {
-            return null;
-        }
-
-        if (command.Written is { Table: { } table } written)
-        {
-            writes.Note(table, written.Kind);
-        }
-        else if (command.Written is not null)
-        {
-            writes.NoteUnknown(changesSchema: false);
-        }
-        else if (parameters.CommandSource != CommandSource.Migrations)
-        {
-            writes.NoteSql(changesSchema: SqlWords.MayChangeSchema(command.CommandText));
-        }
-        else if (SqlWords.MayChangeSchema(command.CommandText))
-        {
-            writes.NoteUnknown(changesSchema: true);
-        }
-        else
-        {
-            // EF asks whether the server is there.
-            return null;
-        }
-
-        return writes;
-    }
-
-    /// <summary>Notes a query that may write for all that is known: it holds SQL or functions of the application that are not known to only read.</summary>
-    /// <returns>What tells the cache of it; <see langword="null"/> for all other commands, and if <c>AsReplica()</c> vouches for the query.</returns>
-    public ContextWrites? BeginUnseenWrite(RoutedCommand command, in RelationalCommandParameterObject parameters)
-    {
-        // Without an obstacle, every function of the application in it is declared to only read.
-        if (command is not { Query.MayWriteUnseen: true, Plan: { Obstacle: not null, Hints.Target: not ReadTarget.Replica } } || Writes is not { } writes)
-        {
-            return null;
-        }
-
-        if (command.Query.Hints.Mode == CacheMode.Cacheable)
-        {
-            var decision = new CacheDecision(
-                CacheOutcome.NotCacheable, command.Query.Obstacle ?? "a function of the application may write; IsStable() says that it does not");
-            Cache!.Shared.ReportNotCacheable(command.Query, decision);
-            NoteUncached(decision);
-        }
-
-        writes.NoteSql(changesSchema: SqlWords.MayChangeSchema(command.CommandText));
-        return writes;
-    }
-
-    /// <summary>Returns what keeps a query from the cache, as the context stands.</summary>
-    public CacheOutcome? CacheObstacleOf(QueryPlan plan, in RelationalCommandParameterObject command)
-    {
-        if (ContractOf(plan.Hints) == ReadContract.Primary
-            || plan.Hints.Target == ReadTarget.Primary
-            || plan.Obstacle == RoutingReason.PrimaryOnlyTable
-            || MaxStalenessOf(plan.Hints) == TimeSpan.Zero)
-        {
-            return CacheOutcome.PrimaryRequested;
-        }
-
-        if (_snapshot is not null)
-        {
-            return CacheOutcome.Snapshot;
-        }
-
-        if (InTransaction(command.Connection))
-        {
-            return CacheOutcome.InTransaction;
-        }
-
-        if (IsElsewhere(command.Connection))
-        {
-            return CacheOutcome.ConnectionChanged;
-        }
-
-        if (Session.IsConnectionOpen)
-        {
-            return CacheOutcome.ConnectionOpen;
-        }
-
-        var demand = ContractOf(plan.Hints) == ReadContract.Session ? Session.Demand() : Demand.None;
-        TokenGivenAt = demand.GivenAt;
-        return demand.NeedsPrimary ? CacheOutcome.PrimaryRequested : null;
+        StayOnPrimary(Own.IsInTransaction(command.Connection) ? RoutingReason.InTransaction : RoutingReason.NotAQuery, command.Connection, onlyReads: false);
     }
 
     /// <summary>Notes that the query to come was not answered by the cache.</summary>
@@ -253,7 +164,7 @@ internal sealed class ReadRouter(
 
         var now = Moment.Now(Cluster.Clock);
         Session.Settle(now);
-        var contract = ContractOf(plan!.Hints);
+        var contract = Terms.ContractOf(plan!.Hints);
         var demand = contract == ReadContract.Session ? Session.Demand() : Demand.None;
         var read = Read;
         read.Begin(
@@ -286,8 +197,8 @@ internal sealed class ReadRouter(
     {
         var own = services.GetRequiredService<IRelationalConnection>();
         var obstacle = _snapshot is not null ? "another one is open"
-            : InTransaction(own) ? "a transaction is open"
-            : IsElsewhere(own) ? "the context was given another connection than its options name"
+            : Own.IsInTransaction(own) ? "a transaction is open"
+            : Own.IsElsewhere(own) ? "the context was given another connection than its options name"
             : Session.IsConnectionOpen ? "the context's connection is open"
             : null;
         if (obstacle is not null)
@@ -297,7 +208,7 @@ internal sealed class ReadRouter(
 
         var now = Moment.Now(Cluster.Clock);
         Session.Settle(now);
-        var contract = ContractOf(default);
+        var contract = Terms.ContractOf(default);
         var demand = contract == ReadContract.Session ? Session.Demand() : Demand.None;
         var read = Read;
         read.Begin(RequestOf(default, demand), own.CommandTimeout, onlyReads: true, contract == ReadContract.Session, demand.HasWritten, now);
@@ -357,32 +268,6 @@ internal sealed class ReadRouter(
         (_snapshot is null ? LastDecision : _snapshot.Routing)?.StalenessBound ?? TimeSpan.Zero,
         Attempts: 1));
 
-    /// <summary>Waits as a synchronous read, whose caller has asked to be blocked.</summary>
-    public static void Wait(TimeSpan time)
-    {
-        using var turn = new ManualResetEventSlim();
-        turn.Wait(time);
-    }
-
-    /// <summary>Waits as an asynchronous read.</summary>
-    public Task WaitAsync(TimeSpan time, CancellationToken cancellationToken) => Task.Delay(time, Cluster.Clock, cancellationToken);
-
-    /// <summary>Opens a scope.</summary>
-    public RoutingScope Enter(ReadContract? contract, TimeSpan? maxStaleness) => _scope = new RoutingScope(this, _scope, contract, maxStaleness);
-
-    /// <summary>Closes a scope and every scope inside it.</summary>
-    public void Leave(RoutingScope scope)
-    {
-        for (var open = _scope; open is not null; open = open.Outer)
-        {
-            if (open == scope)
-            {
-                _scope = scope.Outer;
-                return;
-            }
-        }
-    }
-
     /// <summary>Says in words where a query would run now, and for each node why it would or would not serve it.</summary>
     public string Explain(QueryPlan? plan, CachedQuery? query, in RelationalCommandParameterObject command)
     {
@@ -399,7 +284,7 @@ internal sealed class ReadRouter(
             return $"primary {cluster.WriterName}: {obstacle}";
         }
 
-        var demand = ContractOf(plan!.Hints) == ReadContract.Session ? Session.Demand() : Demand.None;
+        var demand = Terms.ContractOf(plan!.Hints) == ReadContract.Session ? Session.Demand() : Demand.None;
         if (demand.NeedsPrimary)
         {
             return $"primary {cluster.WriterName}: {RoutingReason.TokenNotUsable}";
@@ -528,7 +413,7 @@ internal sealed class ReadRouter(
             return RoutingReason.NoReplicas;
         }
 
-        var inTransaction = InTransaction(command.Connection);
+        var inTransaction = Own.IsInTransaction(command.Connection);
         if (plan is null)
         {
             return command.CommandSource switch
@@ -544,7 +429,7 @@ internal sealed class ReadRouter(
             return reason;
         }
 
-        if (ContractOf(plan.Hints) == ReadContract.Primary || MaxStalenessOf(plan.Hints) == TimeSpan.Zero)
+        if (Terms.ContractOf(plan.Hints) == ReadContract.Primary || Terms.MaxStalenessOf(plan.Hints) == TimeSpan.Zero)
         {
             return RoutingReason.PrimaryRequested;
         }
@@ -554,7 +439,7 @@ internal sealed class ReadRouter(
             return RoutingReason.InTransaction;
         }
 
-        if (IsElsewhere(command.Connection))
+        if (Own.IsElsewhere(command.Connection))
         {
             return RoutingReason.ConnectionChanged;
         }
@@ -562,53 +447,13 @@ internal sealed class ReadRouter(
         return Session.IsConnectionOpen ? RoutingReason.ConnectionOpen : null;
     }
 
-    private bool InTransaction(IRelationalConnection connection)
-    {
-        var manager = connection as ITransactionEnlistmentManager;
-
-        // Npgsql's answer searches the connection string, which costs more than all else here; mostly there is no transaction it could be about.
-        var around = manager?.EnlistedTransaction ?? (Transaction.Current is null ? null : manager?.CurrentAmbientTransaction);
-        if (around is not null)
-        {
-            Session.Note(around);
-        }
-
-        return around is not null || connection.CurrentTransaction is not null;
-    }
-
-    // SetDbConnection and SetConnectionString may give a context another database, whose replicas nobody named. Asking for the connection creates it,
-    // without opening it: there is no other way to learn that the application has set one.
-    private bool IsElsewhere(IRelationalConnection connection)
-    {
-        var own = connection.DbConnection;
-        Session.Watch(own, isNew: false);
-        var connectionString = own.ConnectionString;
-        if (!ReferenceEquals(connectionString, _ownConnectionString))
-        {
-            _ownConnectionString = connectionString;
-            _isOwnDatabase = Cluster.IsOwn(connectionString);
-        }
-
-        return !_isOwnDatabase;
-    }
-
-    // The query outweighs the scope around it, that the session, and that the options; a query that vouches for itself wants no primary.
-    private ReadContract ContractOf(in QueryHints hints)
-    {
-        var contract = hints.Contract ?? _scope?.Contract ?? ConsistencySession.Current?.Contract ?? options.Contract;
-        return contract == ReadContract.Primary && hints.Target == ReadTarget.Replica ? ReadContract.Session : contract;
-    }
-
-    private TimeSpan MaxStalenessOf(in QueryHints hints) =>
-        ContractOf(hints) == ReadContract.Any ? TimeSpan.MaxValue : hints.MaxStaleness ?? _scope?.MaxStaleness ?? options.MaxStaleness;
-
     private ReadRequest RequestOf(in QueryHints hints, in Demand demand)
     {
         var lastNode = demand.LastServer == 0 ? -1 : Cluster.OrdinalOf(demand.LastServer);
 
         // A server that was restarted may have gone back, so it is as good as any other.
         var floor = lastNode < 0 ? Moment.Later(demand.Floor, demand.LastRead) : demand.Floor;
-        return new ReadRequest(MaxStalenessOf(hints), floor, lastNode, demand.LastRead, Tried: 0, demand.Position);
+        return new ReadRequest(Terms.MaxStalenessOf(hints), floor, lastNode, demand.LastRead, Tried: 0, demand.Position);
     }
 
     private void ReportToken()
@@ -644,7 +489,7 @@ internal sealed class ReadRouter(
         _writes?.Reset();
         _read?.Forget();
         _session?.Forget();
-        _scope = null;
+        Terms.Forget();
         LastDecision = null;
         IsReadOnly = false;
     }

@@ -9,9 +9,9 @@ internal enum ReadStep
     /// <summary>It runs on the context's own connection.</summary>
     RunOnPrimary,
 
-    /// <summary>It waits for <see cref="RoutedRead.Pause"/>, then asks for the next step.</summary>
+    /// <summary>It waits, then asks for the next step.</summary>
     Wait,
 
-    /// <summary>It learns how far the primary's log has grown since <see cref="RoutedRead.PositionSince"/>, then asks for the next step.</summary>
+    /// <summary>It learns how far the primary's log has grown, then asks for the next step.</summary>
     LearnPosition,
 }

@@ -48,32 +48,21 @@ public sealed class ReplicaSnapshot : IDisposable, IAsyncDisposable
         var read = router.BeginSnapshotRead();
         while (true)
         {
-            switch (read.Next())
+            read.TryFindReplica();
+            var snapshot = new ReplicaSnapshot(router, read.ConnectionForSnapshot(), router.LastDecision!.Value);
+            try
             {
-                case ReadStep.Wait:
-                    ReadRouter.Wait(read.Pause);
-                    break;
-                case ReadStep.LearnPosition:
-                    router.Cluster.PositionSince(read.PositionSince);
-                    break;
-                default:
-                    var snapshot = new ReplicaSnapshot(router, read.ConnectionForSnapshot(), router.LastDecision!.Value);
-                    try
-                    {
-                        if (snapshot.TryBegin(read.Guard))
-                        {
-                            read.Answered();
-                            return router.Begin(snapshot);
-                        }
+                if (snapshot.TryBegin(read.Guard))
+                {
+                    read.Answered();
+                    return router.Begin(snapshot);
+                }
 
-                        read.WasBehind();
-                    }
-                    catch (Exception exception) when (read.MovesOn(exception, CancellationToken.None))
-                    {
-                        // The next node, or at last the primary.
-                    }
-
-                    break;
+                read.WasBehind();
+            }
+            catch (Exception exception) when (read.MovesOn(exception, CancellationToken.None))
+            {
+                // The next node, or at last the primary.
             }
         }
     }
@@ -83,32 +72,21 @@ public sealed class ReplicaSnapshot : IDisposable, IAsyncDisposable
         var read = router.BeginSnapshotRead();
         while (true)
         {
-            switch (read.Next())
+            await read.TryFindReplicaAsync(cancellationToken).ConfigureAwait(false);
+            var snapshot = new ReplicaSnapshot(router, read.ConnectionForSnapshot(), router.LastDecision!.Value);
+            try
             {
-                case ReadStep.Wait:
-                    await router.WaitAsync(read.Pause, cancellationToken).ConfigureAwait(false);
-                    break;
-                case ReadStep.LearnPosition:
-                    await router.Cluster.PositionSinceAsync(read.PositionSince, cancellationToken).ConfigureAwait(false);
-                    break;
-                default:
-                    var snapshot = new ReplicaSnapshot(router, read.ConnectionForSnapshot(), router.LastDecision!.Value);
-                    try
-                    {
-                        if (await snapshot.TryBeginAsync(read.Guard, cancellationToken).ConfigureAwait(false))
-                        {
-                            read.Answered();
-                            return router.Begin(snapshot);
-                        }
+                if (await snapshot.TryBeginAsync(read.Guard, cancellationToken).ConfigureAwait(false))
+                {
+                    read.Answered();
+                    return router.Begin(snapshot);
+                }
 
-                        read.WasBehind();
-                    }
-                    catch (Exception exception) when (read.MovesOn(exception, cancellationToken))
-                    {
-                        // The next node, or at last the primary.
-                    }
-
-                    break;
+                read.WasBehind();
+            }
+            catch (Exception exception) when (read.MovesOn(exception, cancellationToken))
+            {
+                // The next node, or at last the primary.
             }
         }
     }

@@ -1,6 +1,5 @@
 using System.Data.Common;
 using EfScaling.Caching;
-using EfScaling.Caching.Rows;
 using EfScaling.Consistency;
 using EfScaling.Replication;
 using Microsoft.EntityFrameworkCore;
@@ -62,14 +61,12 @@ internal sealed class RoutedCommand(
     {
         var router = RouterOf(parameterObject);
         router.OnOtherCommand(parameterObject);
-        if (router.BeginWrite(this, parameterObject) is not { } writes)
+        if (router.Writes is not { } writes || !writes.TryNote(this, parameterObject.CommandSource))
         {
             return base.ExecuteNonQuery(parameterObject);
         }
 
-        writes.Prepare();
-        writes.Announce();
-        writes.Confirm();
+        writes.BeginStatement();
         writes.Begin();
         try
         {
@@ -91,7 +88,7 @@ internal sealed class RoutedCommand(
     {
         var router = RouterOf(parameterObject);
         router.OnOtherCommand(parameterObject);
-        return router.BeginWrite(this, parameterObject) is { } writes
+        return router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
             ? WriteAsync(writes, parameterObject, cancellationToken)
             : base.ExecuteNonQueryAsync(parameterObject, cancellationToken);
     }
@@ -114,208 +111,29 @@ internal sealed class RoutedCommand(
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
         var router = RouterOf(parameterObject);
-        if (router.BeginUnseenWrite(this, parameterObject) is { } writes)
-        {
-            writes.Prepare();
-            writes.Announce();
-            writes.Confirm();
-            return PublishAfter(Read(router, parameterObject, Moment.Never), writes);
-        }
-
-        return router.Cache is { } cache && cache.TryBegin(Query, Plan, Parameters, parameterObject) is { } request
-            ? ReadThrough(router, cache, request, parameterObject)
-            : Read(router, parameterObject, Moment.Never);
-    }
-
-    private RelationalDataReader ReadThrough(ReadRouter router, ContextCache cache, CacheRequest request, in RelationalCommandParameterObject parameterObject)
-    {
-        if (cache.FindLocal(request) is { } local)
-        {
-            return new CachedDataReader(local);
-        }
-
-        var mark = cache.Shared.Versions.Mark(Moment.Now(cache.Shared.Clock));
-        var verdict = cache.Judge(request, cache.Shared.Store.Read(request.State.KeyOfResult(request.Key), request.Versions), mark);
-        if (verdict.Rows is { } rows)
-        {
-            return new CachedDataReader(rows);
-        }
-
-        if (!verdict.IsFillable)
+        if (Query is null || router.Cache is not { } cache)
         {
             return Read(router, parameterObject, Moment.Never);
         }
 
-        var flight = cache.Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
-        if (!isOwn && flight.Wait(Flights.Patience) is { } joined)
+        if (MayWriteUnseen)
         {
-            return new CachedDataReader(cache.Joined(joined));
+            var writes = router.Writes!;
+            BeginUnseenWrite(cache, writes);
+            writes.BeginStatement();
+            return PublishAfter(Read(router, parameterObject, Moment.Never), writes);
         }
 
-        if (FindLanded(cache, request, verdict.Stamp, isOwn ? flight : null) is { } landed)
-        {
-            return new CachedDataReader(landed);
-        }
-
-        // Only the asynchronous path waits for other processes: there is no lease to be had without a round trip.
-        var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased: false);
-        try
-        {
-            return parameterObject.ReaderColumns is null
-                ? Record(router, fill, Read(router, parameterObject, verdict.Since))
-                : Load(router, request, fill, parameterObject, verdict.Since);
-        }
-        catch
-        {
-            fill.Drop(CacheOutcome.NotReadToEnd);
-            throw;
-        }
+        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? Read(router, parameterObject, Moment.Never)
+            : cache.FindLocal(request) is { } local ? new CachedDataReader(local)
+            : new CachedRead(this, router, cache, request).Execute(parameterObject);
     }
 
-    private async Task<RelationalDataReader> ReadThroughAsync(
-        ReadRouter router, ContextCache cache, CacheRequest request, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
-    {
-        var mark = cache.Shared.Versions.Mark(Moment.Now(cache.Shared.Clock));
-        var reading = await cache.Shared.Store.ReadAsync(request.State.KeyOfResult(request.Key), request.Versions, cancellationToken).ConfigureAwait(false);
-        var verdict = cache.Judge(request, reading, mark);
-        if (verdict.Rows is { } rows)
-        {
-            return new CachedDataReader(rows);
-        }
-
-        if (!verdict.IsFillable)
-        {
-            return await ReadAsync(router, parameterObject, Moment.Never, cancellationToken).ConfigureAwait(false);
-        }
-
-        var flight = cache.Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
-        if (!isOwn && await flight.WaitAsync(PatienceFor(request), cache.Shared.Clock, cancellationToken).ConfigureAwait(false) is { } joined)
-        {
-            return new CachedDataReader(cache.Joined(joined));
-        }
-
-        if (FindLanded(cache, request, verdict.Stamp, isOwn ? flight : null) is { } landed)
-        {
-            return new CachedDataReader(landed);
-        }
-
-        var (loaded, isLeased) = request.Query.Hints.IsExpensive && isOwn
-            ? await cache.Shared.AwaitOtherProcessAsync(request, verdict.Stamp, cancellationToken).ConfigureAwait(false)
-            : (null, false);
-        var fill = new CacheFill(cache.Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased);
-        if (loaded is not null)
-        {
-            fill.Join(loaded);
-            return new CachedDataReader(cache.Joined(loaded));
-        }
-
-        try
-        {
-            return parameterObject.ReaderColumns is null
-                ? Record(router, fill, await ReadAsync(router, parameterObject, verdict.Since, cancellationToken).ConfigureAwait(false))
-                : await LoadAsync(router, request, fill, parameterObject, verdict.Since, cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            fill.Drop(CacheOutcome.NotReadToEnd);
-            throw;
-        }
-    }
-
-    // Whoever loads an expensive result first waits for other processes, as long as the usual patience; those who wait for it must not give up with it.
-    private static TimeSpan PatienceFor(CacheRequest request) => request.Query.Hints.IsExpensive ? Flights.Patience * 2 : Flights.Patience;
-
-    // A load may have ended between the store's answer, or the end of patience, and this one's begin.
-    private static RowSet? FindLanded(ContextCache cache, CacheRequest request, UInt128 stamp, Flight? flight)
-    {
-        var landed = cache.FindLoaded(request, stamp);
-        if (landed is not null && flight is not null)
-        {
-            cache.Shared.Flights.Land(request.Key, stamp, flight, landed);
-        }
-
-        return landed;
-    }
-
-    // EF buffers results while it sends another command, and of the columns only those that it reads. Here the rows are the buffer.
-    private RelationalDataReader Load(ReadRouter router, CacheRequest request, CacheFill fill, in RelationalCommandParameterObject parameterObject, Moment since)
-    {
-        RowSet? rows;
-        CacheOutcome? refusal;
-        using (var reader = Read(router, On(parameterObject.Connection, parameterObject, readerColumns: null), since))
-        {
-            refusal = RefusalOf(router, reader);
-            rows = fill.Load(reader);
-        }
-
-        if (rows is not null)
-        {
-            End(fill, rows, refusal);
-            return new CachedDataReader(rows);
-        }
-
-        fill.Drop(CacheOutcome.TooLarge);
-        request.Query.IsTooLarge = true;
-        return Read(router, parameterObject, Moment.Never);
-    }
-
-    private async Task<RelationalDataReader> LoadAsync(
-        ReadRouter router, CacheRequest request, CacheFill fill, RelationalCommandParameterObject parameterObject, Moment since, CancellationToken cancellationToken)
-    {
-        RowSet? rows;
-        CacheOutcome? refusal;
-        var reader = await ReadAsync(router, On(parameterObject.Connection, parameterObject, readerColumns: null), since, cancellationToken).ConfigureAwait(false);
-        await using (reader.ConfigureAwait(false))
-        {
-            refusal = RefusalOf(router, reader);
-            rows = await fill.LoadAsync(reader, cancellationToken).ConfigureAwait(false);
-        }
-
-        if (rows is not null)
-        {
-            End(fill, rows, refusal);
-            return new CachedDataReader(rows);
-        }
-
-        fill.Drop(CacheOutcome.TooLarge);
-        request.Query.IsTooLarge = true;
-        return await ReadAsync(router, parameterObject, Moment.Never, cancellationToken).ConfigureAwait(false);
-    }
-
-    private static void End(CacheFill fill, RowSet rows, CacheOutcome? refusal)
-    {
-        if (refusal is { } why)
-        {
-            fill.Drop(why);
-        }
-        else
-        {
-            fill.Complete(rows);
-        }
-    }
-
-    private RelationalDataReader Record(ReadRouter router, CacheFill fill, RelationalDataReader reader)
-    {
-        if (RefusalOf(router, reader) is { } why)
-        {
-            fill.Drop(why);
-        }
-        else
-        {
-            ((RoutedDataReader)reader).Record(fill);
-        }
-
-        return reader;
-    }
-
-    // Why what a reader gives may not be kept.
-    private CacheOutcome? RefusalOf(ReadRouter router, RelationalDataReader reader) =>
-        // What an interceptor of the application made of the SQL is not what the key stands for; a statement in front, such as SET, is enough.
-        !(reader.DbCommand is GuardedCommand guarded ? guarded.IsUnchanged : reader.DbCommand.CommandText == CommandText) ? CacheOutcome.NotCacheable
-        : router.MayFill(reader) ? null
-        : CacheOutcome.NodeBehind;
-
-    private RelationalDataReader Read(ReadRouter router, in RelationalCommandParameterObject parameterObject, Moment fillSince)
+    /// <summary>Runs the query, on whichever node may serve it.</summary>
+    /// <param name="router">The context's router.</param>
+    /// <param name="parameterObject">How it is run.</param>
+    /// <param name="fillSince">Up to when a node must show everything if its rows are to be kept; <see cref="Moment.Never"/> if they are not.</param>
+    public RelationalDataReader Read(ReadRouter router, in RelationalCommandParameterObject parameterObject, Moment fillSince)
     {
         if (router.TryBegin(Plan, parameterObject, fillSince) is not { } read)
         {
@@ -324,35 +142,26 @@ internal sealed class RoutedCommand(
 
         while (true)
         {
-            switch (read.Next())
+            if (!read.TryFindReplica())
             {
-                case ReadStep.Wait:
-                    ReadRouter.Wait(read.Pause);
-                    break;
-                case ReadStep.LearnPosition:
-                    router.Cluster.PositionSince(read.PositionSince);
-                    break;
-                case ReadStep.RunOnPrimary:
-                    return ReadPrimary(read, parameterObject);
-                default:
-                    try
-                    {
-                        var reader = base.ExecuteReader(On(read.Connection!, parameterObject));
-                        if (!IsBehind(reader))
-                        {
-                            read.Answered();
-                            return reader;
-                        }
+                return ReadPrimary(read, parameterObject);
+            }
 
-                        reader.Dispose();
-                        read.WasBehind();
-                    }
-                    catch (Exception exception) when (read.MovesOn(exception, CancellationToken.None))
-                    {
-                        // The next node, or at last the primary.
-                    }
+            try
+            {
+                var reader = base.ExecuteReader(On(read.Connection!, parameterObject, parameterObject.ReaderColumns));
+                if (!IsBehind(reader))
+                {
+                    read.Answered();
+                    return reader;
+                }
 
-                    break;
+                reader.Dispose();
+                read.WasBehind();
+            }
+            catch (Exception exception) when (read.MovesOn(exception, CancellationToken.None))
+            {
+                // The next node, or at last the primary.
             }
         }
     }
@@ -361,33 +170,42 @@ internal sealed class RoutedCommand(
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
         var router = RouterOf(parameterObject);
-        if (router.BeginUnseenWrite(this, parameterObject) is { } writes)
-        {
-            return ReadAndPublishAsync(router, writes, parameterObject, cancellationToken);
-        }
-
-        if (router.Cache is not { } cache || cache.TryBegin(Query, Plan, Parameters, parameterObject) is not { } request)
+        if (Query is null || router.Cache is not { } cache)
         {
             return ReadAsync(router, parameterObject, Moment.Never, cancellationToken);
         }
 
-        return cache.FindLocal(request) is { } local && !cancellationToken.IsCancellationRequested
-            ? Task.FromResult<RelationalDataReader>(new CachedDataReader(local))
-            : ReadThroughAsync(router, cache, request, parameterObject, cancellationToken);
+        if (MayWriteUnseen)
+        {
+            BeginUnseenWrite(cache, router.Writes!);
+            return ReadAndPublishAsync(router, router.Writes!, parameterObject, cancellationToken);
+        }
+
+        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? ReadAsync(router, parameterObject, Moment.Never, cancellationToken)
+            : cache.FindLocal(request) is { } local && !cancellationToken.IsCancellationRequested ? Task.FromResult<RelationalDataReader>(new CachedDataReader(local))
+            : new CachedRead(this, router, cache, request).ExecuteAsync(parameterObject, cancellationToken);
     }
 
-    private Task<RelationalDataReader> ReadAsync(
+    /// <inheritdoc cref="Read" />
+    public Task<RelationalDataReader> ReadAsync(
         ReadRouter router, in RelationalCommandParameterObject parameterObject, Moment fillSince, CancellationToken cancellationToken) =>
         router.TryBegin(Plan, parameterObject, fillSince) is { } read
-            ? ReadAwayAsync(router, read, parameterObject, cancellationToken)
+            ? ReadAwayAsync(read, parameterObject, cancellationToken)
             : base.ExecuteReaderAsync(parameterObject, cancellationToken);
+
+    // It holds SQL or functions of the application that are not known to only read. Without an obstacle, every function in it is declared to.
+    private bool MayWriteUnseen => Query is { MayWriteUnseen: true } && Plan is { Obstacle: not null, Hints.Target: not ReadTarget.Replica };
+
+    private void BeginUnseenWrite(ContextCache cache, ContextWrites writes)
+    {
+        cache.RefuseUnseenWrite(Query!);
+        writes.NoteSql(SqlWords.MayChangeSchema(CommandText));
+    }
 
     private async Task<RelationalDataReader> ReadAndPublishAsync(
         ReadRouter router, ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
-        await writes.PrepareAsync().ConfigureAwait(false);
-        writes.Announce();
-        await writes.ConfirmAsync().ConfigureAwait(false);
+        await writes.BeginStatementAsync().ConfigureAwait(false);
         return PublishAfter(await ReadAsync(router, parameterObject, Moment.Never, cancellationToken).ConfigureAwait(false), writes);
     }
 
@@ -399,9 +217,7 @@ internal sealed class RoutedCommand(
 
     private async Task<int> WriteAsync(ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
-        await writes.PrepareAsync().ConfigureAwait(false);
-        writes.Announce();
-        await writes.ConfirmAsync().ConfigureAwait(false);
+        await writes.BeginStatementAsync().ConfigureAwait(false);
         writes.Begin();
         try
         {
@@ -447,43 +263,30 @@ internal sealed class RoutedCommand(
     /// <inheritdoc />
     protected override RelationalDataReader CreateRelationalDataReader() => new RoutedDataReader(() => _router!.Session);
 
-    private async Task<RelationalDataReader> ReadAwayAsync(
-        ReadRouter router,
-        RoutedRead read,
-        RelationalCommandParameterObject parameterObject,
-        CancellationToken cancellationToken)
+    private async Task<RelationalDataReader> ReadAwayAsync(RoutedRead read, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
         while (true)
         {
-            switch (read.Next())
+            if (!await read.TryFindReplicaAsync(cancellationToken).ConfigureAwait(false))
             {
-                case ReadStep.Wait:
-                    await router.WaitAsync(read.Pause, cancellationToken).ConfigureAwait(false);
-                    break;
-                case ReadStep.LearnPosition:
-                    await router.Cluster.PositionSinceAsync(read.PositionSince, cancellationToken).ConfigureAwait(false);
-                    break;
-                case ReadStep.RunOnPrimary:
-                    return await ReadPrimaryAsync(read, parameterObject, cancellationToken).ConfigureAwait(false);
-                default:
-                    try
-                    {
-                        var reader = await base.ExecuteReaderAsync(On(read.Connection!, parameterObject), cancellationToken).ConfigureAwait(false);
-                        if (!IsBehind(reader))
-                        {
-                            read.Answered();
-                            return reader;
-                        }
+                return await ReadPrimaryAsync(read, parameterObject, cancellationToken).ConfigureAwait(false);
+            }
 
-                        await reader.DisposeAsync().ConfigureAwait(false);
-                        read.WasBehind();
-                    }
-                    catch (Exception exception) when (read.MovesOn(exception, cancellationToken))
-                    {
-                        // The next node, or at last the primary.
-                    }
+            try
+            {
+                var reader = await base.ExecuteReaderAsync(On(read.Connection!, parameterObject, parameterObject.ReaderColumns), cancellationToken).ConfigureAwait(false);
+                if (!IsBehind(reader))
+                {
+                    read.Answered();
+                    return reader;
+                }
 
-                    break;
+                await reader.DisposeAsync().ConfigureAwait(false);
+                read.WasBehind();
+            }
+            catch (Exception exception) when (read.MovesOn(exception, cancellationToken))
+            {
+                // The next node, or at last the primary.
             }
         }
     }
@@ -533,10 +336,8 @@ internal sealed class RoutedCommand(
 
     private static bool IsBehind(RelationalDataReader reader) => reader.DbCommand is GuardedCommand { IsBehind: true };
 
-    private static RelationalCommandParameterObject On(IRelationalConnection connection, in RelationalCommandParameterObject original) =>
-        On(connection, original, original.ReaderColumns);
-
-    private static RelationalCommandParameterObject On(
+    /// <summary>Returns how a command is run on another connection, and for which of its columns.</summary>
+    public static RelationalCommandParameterObject On(
         IRelationalConnection connection, in RelationalCommandParameterObject original, IReadOnlyList<ReaderColumn?>? readerColumns) =>
         new(
             connection,

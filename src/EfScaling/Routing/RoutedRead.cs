@@ -19,7 +19,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
 
     private ReadRequest _request;
     private Moment _startedAt;
-    private int? _commandTimeout;
+    private ReadDeadline _deadline;
     private bool _onlyReads;
     private bool _isSessionRead;
     private bool _hasWritten;
@@ -35,6 +35,8 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     private bool _lacksReplica;
     private Moment _ownFloor;
     private bool _wantsFill;
+    private TimeSpan _pause;
+    private Moment _positionSince;
 
     /// <summary>Gets whether the node of the present attempt is proven to show what a cached result must.</summary>
     public bool IsFillable => _wantsFill && !IsPart;
@@ -51,12 +53,6 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     /// <summary>Gets whether the query needs a guard in front: for the position, or because a pooler may have changed the server since it was checked.</summary>
     /// <remarks>In a snapshot all statements run in one transaction, which a pooler keeps in one session.</remarks>
     public bool IsGuarded => Connection is not null && !_isInSnapshot && ((!IsPart && Guard != WalPosition.None) || Connection.IsPooled);
-
-    /// <summary>Gets how long to wait.</summary>
-    public TimeSpan Pause { get; private set; }
-
-    /// <summary>Gets since when a position of the primary is needed.</summary>
-    public Moment PositionSince { get; private set; }
 
     /// <summary>Gets the seconds that the present attempt may take on the primary after others have failed; <see langword="null"/> for the whole timeout.</summary>
     public int? SecondsLeft { get; private set; }
@@ -78,7 +74,10 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     public void Begin(in ReadRequest request, int? commandTimeout, bool onlyReads, bool isSessionRead, bool hasWritten, Moment now)
     {
         Forget();
-        (_request, _commandTimeout, _onlyReads, _isSessionRead, _hasWritten, _startedAt) = (request, commandTimeout, onlyReads, isSessionRead, hasWritten, now);
+        (_request, _onlyReads, _isSessionRead, _hasWritten, _startedAt) = (request, onlyReads, isSessionRead, hasWritten, now);
+
+        // Without a timeout of the context its connection's counts.
+        _deadline = new ReadDeadline(now, commandTimeout, Session.Connection as NpgsqlConnection, options.ReadTimeout, Cluster.Clock);
     }
 
     /// <summary>Prefers nodes whose rows may be kept. The primary is one while its budget allows; otherwise the rows are read where they may not be kept.</summary>
@@ -106,7 +105,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
             return;
         }
 
-        connection.CommandTimeout = TimeoutOf(_startedAt);
+        connection.CommandTimeout = _deadline.ForAttempt(_attempts, _startedAt);
         Connection = connection;
         IsPart = true;
     }
@@ -123,7 +122,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
             Connection = router.ConnectionTo(
                 Cluster.Picture.Current.Primary?.Node
                 ?? throw new InvalidOperationException("BeginReplicaSnapshot found no replica that may serve, and no server that accepts writes. Try again when the servers can be reached."));
-            Connection.Lease(Moment.Now(Cluster.Clock), _request.Position, isTrial: false, TimeoutOf(Moment.Now(Cluster.Clock)));
+            Connection.Lease(Moment.Now(Cluster.Clock), _request.Position, isTrial: false, _deadline.ForAttempt(_attempts, Moment.Now(Cluster.Clock)));
             Guard = WalPosition.None;
         }
 
@@ -133,42 +132,49 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     /// <summary>Sends the read to the primary.</summary>
     public void Divert(RoutingReason reason) => _diverted = reason;
 
-    /// <summary>Finds the next step.</summary>
+    /// <summary>Finds the node of the next attempt; may wait for a replica that is behind, or for the primary's turn.</summary>
+    /// <returns>Whether it is a replica, whose connection is <see cref="Connection"/>; otherwise the primary's turn has come.</returns>
     /// <exception cref="NoEligibleNodeException">No node may serve the read.</exception>
-    public ReadStep Next()
+    public bool TryFindReplica()
     {
-        if (IsPart)
+        while (true)
         {
-            router.NotePart(Connection!.Node);
-            return ReadStep.RunOnReplica;
-        }
+            switch (Next())
+            {
+                case ReadStep.Wait:
+                    // Whoever reads synchronously has asked to be blocked.
+                    using (var turn = new ManualResetEventSlim())
+                    {
+                        turn.Wait(_pause);
+                    }
 
-        if (_hasItsTurn)
+                    break;
+                case ReadStep.LearnPosition:
+                    Cluster.PositionSince(_positionSince);
+                    break;
+                case var step:
+                    return step == ReadStep.RunOnReplica;
+            }
+        }
+    }
+
+    /// <inheritdoc cref="TryFindReplica" />
+    public async ValueTask<bool> TryFindReplicaAsync(CancellationToken cancellationToken)
+    {
+        while (true)
         {
-            return ReadStep.RunOnPrimary;
+            switch (Next())
+            {
+                case ReadStep.Wait:
+                    await Task.Delay(_pause, Cluster.Clock, cancellationToken).ConfigureAwait(false);
+                    break;
+                case ReadStep.LearnPosition:
+                    await Cluster.PositionSinceAsync(_positionSince, cancellationToken).ConfigureAwait(false);
+                    break;
+                case var step:
+                    return step == ReadStep.RunOnReplica;
+            }
         }
-
-        var now = _attempts == 0 && _rounds == 0 && !_hasAsked ? _startedAt : Moment.Now(Cluster.Clock);
-        if (_diverted is { } diverted)
-        {
-            return ToPrimary(diverted);
-        }
-
-        var choice = Cluster.Choose(_request, now);
-        if (choice.Node is { } node)
-        {
-            return Run(node, choice, now);
-        }
-
-        if (_behind == 0 && choice.Nearest is not (Freshness.BehindCaller or Freshness.TooStale))
-        {
-            return FallBack(choice.Nearest, now);
-        }
-
-        var guarded = Cluster.ChooseGuarded(_request, now);
-        return guarded.Node is { } likely
-            ? Run(likely, guarded, now)
-            : Persevere(guarded.UnknownSince ?? Moment.Never, now) ?? FallBack(_behind == 0 ? choice.Nearest : Freshness.BehindCaller, now);
     }
 
     /// <summary>Notes that the node of the present attempt has begun to answer.</summary>
@@ -213,7 +219,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
             Cluster.Ban(connection.Node, NodeError.Describe(exception));
         }
 
-        if (failure == ReadFailure.Query || IsOverdue())
+        if (failure == ReadFailure.Query || _deadline.IsOver(Moment.Now(Cluster.Clock)))
         {
             return false;
         }
@@ -239,7 +245,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
             Session.BeginRead();
         }
 
-        SecondsLeft = _attempts > 1 ? Remaining(Moment.Now(Cluster.Clock)) : null;
+        SecondsLeft = _attempts > 1 ? _deadline.Remaining(Moment.Now(Cluster.Clock)) : null;
     }
 
     /// <summary>Notes that the context's own connection has begun to answer.</summary>
@@ -265,9 +271,45 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
     /// <summary>Forgets the read.</summary>
     public void Forget()
     {
-        (Connection, IsPart, Guard, Pause, SecondsLeft) = (null, false, WalPosition.None, TimeSpan.Zero, null);
+        (Connection, IsPart, Guard, SecondsLeft) = (null, false, WalPosition.None, null);
         (_diverted, _hasItsTurn, _attempts, _lastFailure, _behind, _rounds) = (null, false, 0, null, 0, 0);
         (_hasAsked, _isInSnapshot, _lacksReplica, _wantsFill) = (false, false, false, false);
+    }
+
+    private ReadStep Next()
+    {
+        if (IsPart)
+        {
+            router.NotePart(Connection!.Node);
+            return ReadStep.RunOnReplica;
+        }
+
+        if (_hasItsTurn)
+        {
+            return ReadStep.RunOnPrimary;
+        }
+
+        var now = _attempts == 0 && _rounds == 0 && !_hasAsked ? _startedAt : Moment.Now(Cluster.Clock);
+        if (_diverted is { } diverted)
+        {
+            return ToPrimary(diverted);
+        }
+
+        var choice = Cluster.Choose(_request, now);
+        if (choice.Node is { } node)
+        {
+            return Run(node, choice, now);
+        }
+
+        if (_behind == 0 && choice.Nearest is not (Freshness.BehindCaller or Freshness.TooStale))
+        {
+            return FallBack(choice.Nearest, now);
+        }
+
+        var guarded = Cluster.ChooseGuarded(_request, now);
+        return guarded.Node is { } likely
+            ? Run(likely, guarded, now)
+            : Persevere(guarded.UnknownSince ?? Moment.Never, now) ?? FallBack(_behind == 0 ? choice.Nearest : Freshness.BehindCaller, now);
     }
 
     private static RoutingReason ReasonOf(Freshness nearest) => nearest switch
@@ -284,7 +326,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
         if (unknownSince != Moment.Never && !_hasAsked)
         {
             _hasAsked = true;
-            PositionSince = unknownSince;
+            _positionSince = unknownSince;
             return ReadStep.LearnPosition;
         }
 
@@ -295,7 +337,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
 
         _request = _request with { Tried = _request.Tried & ~_behind };
         _behind = 0;
-        Pause = pause;
+        _pause = pause;
         return ReadStep.Wait;
     }
 
@@ -313,7 +355,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
                 StalenessOf(isGuarded ? Moment.Later(choice.VisibleThrough, Cluster.Picture.VisibleThrough(Guard)) : choice.VisibleThrough, now),
                 _attempts);
             Connection = router.ConnectionTo(node);
-            Connection.Lease(now, _request.Position, choice.IsTrial, TimeoutOf(now));
+            Connection.Lease(now, _request.Position, choice.IsTrial, _deadline.ForAttempt(_attempts, now));
         }
         catch when (choice.IsTrial)
         {
@@ -354,7 +396,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
                 + "Mend the replicas, raise FallbackBudget(...), allow older data with WithMaxStaleness(...), or read the primary with AsPrimary().");
         }
 
-        Pause = wait;
+        _pause = wait;
         _lacksReplica = !isOwnRead;
         var step = ToPrimary(ReasonOf(nearest));
         return wait > TimeSpan.Zero ? ReadStep.Wait : step;
@@ -375,23 +417,6 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
         var nodes = string.Join("; ", reasons.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"'{r.Key}' {r.Value}"));
         return new NoEligibleNodeException($"A read found no replica that may serve it ({nodes}), {rest}", reasons, cause);
     }
-
-    // All attempts together end at the command timeout; Npgsql counts whole seconds.
-    private int? TimeoutOf(Moment now)
-    {
-        var limit = (int?)options.ReadTimeout?.TotalSeconds;
-        return _attempts <= 1
-            ? limit is null || _commandTimeout is > 0 && _commandTimeout < limit ? _commandTimeout : limit
-            : Remaining(now) is { } left ? Math.Min(left, limit ?? left) : limit;
-    }
-
-    private int? Remaining(Moment now) => Total == 0 ? null : Math.Max(1, Total - (int)_startedAt.Until(now, Cluster.Clock).TotalSeconds);
-
-    // The timer that ended an attempt may have been a little early.
-    private bool IsOverdue() => Total > 0 && _startedAt.Until(Moment.Now(Cluster.Clock), Cluster.Clock).TotalSeconds >= Total - 0.1;
-
-    // Without a timeout of the context its connection's counts; zero is no limit.
-    private int Total => _commandTimeout ?? (Session.Connection as NpgsqlConnection)?.CommandTimeout ?? 0;
 
     // A probe that was sent after the read began proves that the data is as young as the read itself.
     private TimeSpan StalenessOf(Moment visibleThrough, Moment now) => visibleThrough >= now ? TimeSpan.Zero : visibleThrough.Until(now, Cluster.Clock);

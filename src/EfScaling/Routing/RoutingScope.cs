@@ -3,7 +3,7 @@ using EfScaling.Consistency;
 namespace EfScaling.Routing;
 
 /// <summary>What a scope opened by <c>UsePrimary</c>, <c>UseMaxStaleness</c> or <c>UseContract</c> asks for; scopes nest.</summary>
-internal sealed class RoutingScope(ReadRouter router, RoutingScope? outer, ReadContract? contract, TimeSpan? maxStaleness) : IDisposable
+internal sealed class RoutingScope(ReadTerms terms, RoutingScope? outer, ReadContract? contract, TimeSpan? maxStaleness) : IDisposable
 {
     private bool _isDisposed;
 
@@ -22,7 +22,7 @@ internal sealed class RoutingScope(ReadRouter router, RoutingScope? outer, ReadC
         if (!_isDisposed)
         {
             _isDisposed = true;
-            router.Leave(this);
+            terms.Leave(this);
         }
     }
 }

@@ -12,6 +12,9 @@ namespace EfScaling.Caching.Redis;
 /// </remarks>
 internal sealed class RedisConnection : IDisposable
 {
+    /// <summary>What an answer from a server nearby takes at most.</summary>
+    public static readonly TimeSpan Nearby = TimeSpan.FromMicroseconds(150);
+
     private readonly Socket _socket;
     private readonly Stream _stream;
     private readonly byte[] _early;
@@ -55,6 +58,9 @@ internal sealed class RedisConnection : IDisposable
 
     /// <summary>Gets whether the server was heard a short while ago.</summary>
     public bool WasHeard => HeardAt.Until(Moment.Now(_clock), _clock) < _options.Heartbeat;
+
+    /// <summary>Gets whether the newest answer came from nearby.</summary>
+    public bool IsNear { get; private set; }
 
     private Moment HeardAt => new(Volatile.Read(ref _heardAt));
 
@@ -224,6 +230,7 @@ internal sealed class RedisConnection : IDisposable
             return;
         }
 
+        IsNear = request.Started.Until(HeardAt, _clock) < 2 * Nearby;
         if (request.Accept(new RespReader(answer), this))
         {
             _link.Circuit.Answered();

@@ -106,29 +106,19 @@ internal sealed class RedisDialog : IDisposable
         throw last ?? new SocketException((int)SocketError.HostNotFound);
     }
 
-    // Connecting synchronously has no timeout, and a socket that was once used asynchronously stays slower for synchronous use.
+    // A synchronous connect has no time limit of its own, and a socket that was once used in another way is woken by way of two threads ever after
+    // (SafeSocketHandle.IsNonBlocking, .NET 10). So whoever is too slow has the socket taken away.
     private static void Connect(Socket socket, IPEndPoint address, TimeSpan timeout)
     {
-        socket.Blocking = false;
+        using var limit = new Timer(static late => ((Socket)late!).Dispose(), socket, timeout, Timeout.InfiniteTimeSpan);
         try
         {
             socket.Connect(address);
         }
-        catch (SocketException pending) when (pending.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        catch (Exception ended) when (ended is ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted or SocketError.Interrupted })
         {
-            if (!socket.Poll(timeout, SelectMode.SelectWrite))
-            {
-                throw new SocketException((int)SocketError.TimedOut);
-            }
-
-            var error = (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!;
-            if (error != 0)
-            {
-                throw new SocketException(error);
-            }
+            throw new SocketException((int)SocketError.TimedOut);
         }
-
-        socket.Blocking = true;
     }
 
     private static Stream Encrypt(NetworkStream stream, RedisEndpoint endpoint, RedisOptions options)

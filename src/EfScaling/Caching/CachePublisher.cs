@@ -82,13 +82,10 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     /// <returns>Whether the schema was still the one that the tables were found by. If not, everything was made old.</returns>
     public bool Publish(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent)
     {
-        // Sent ahead on the same way: one wait for both.
-        var asking = AskSchemaAsync(state);
+        // Sent ahead on the same way: whoever has the answer to the second has that to the first.
+        var asking = AskSchema(state);
         var answer = Bump(keys, intent);
-        ((IAsyncResult)asking).AsyncWaitHandle.WaitOne();
-#pragma warning disable RS0030 // The task has completed: nothing blocks.
-        var isCurrent = state.IsCurrent(asking.Result);
-#pragma warning restore RS0030
+        var isCurrent = state.IsCurrent(asking.Answer());
         if (answer.IsDone && !isCurrent)
         {
             answer = Bump([state.DataKey], intent: null);
@@ -100,9 +97,9 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     /// <inheritdoc cref="Publish" />
     public async ValueTask<bool> PublishAsync(CacheState state, IReadOnlyList<string> keys, CacheIntent? intent)
     {
-        var asking = AskSchemaAsync(state);
+        var asking = AskSchema(state);
         var answer = await BumpAsync(keys, intent, CancellationToken.None).ConfigureAwait(false);
-        var isCurrent = state.IsCurrent(await asking.ConfigureAwait(false));
+        var isCurrent = state.IsCurrent(await asking.AnswerAsync().ConfigureAwait(false));
         if (answer.IsDone && !isCurrent)
         {
             answer = await BumpAsync([state.DataKey], null, CancellationToken.None).ConfigureAwait(false);
@@ -135,19 +132,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     }
 
     // What a change of the schema has tied to a table since, by a foreign key or a view, is not among the keys.
-#pragma warning disable CA1031 // As below.
-    private async Task<CacheReading> AskSchemaAsync(CacheState state)
-    {
-        try
-        {
-            return await store.ReadAsync(null, [state.SchemaKey], CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            return CacheReading.Failed($"the store threw {exception.GetType().Name}");
-        }
-    }
-#pragma warning restore CA1031
+    private SchemaQuestion AskSchema(CacheState state) => new(store, state.SchemaKey);
 
     private bool Settle(CacheState state, Publication publication, CacheAnswer answer, bool isCurrent)
     {

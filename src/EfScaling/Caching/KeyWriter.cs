@@ -42,6 +42,7 @@ internal ref struct KeyWriter
         Interval,
         Bytes,
         Sequence,
+        Label,
     }
 
     /// <summary>Gets the digest of all that was written.</summary>
@@ -142,9 +143,16 @@ internal ref struct KeyWriter
             case IList items when value.GetType() is { IsArray: true } or { IsConstructedGenericType: true }:
                 return TryWriteItems(items);
             default:
-                // A PostgreSQL enum has its number here; anything else could say the same with different values.
-                return value.GetType().IsEnum && Write(Kind.Int64, Convert.ToInt64(value, System.Globalization.CultureInfo.InvariantCulture));
+                // A PostgreSQL enum, which is sent by name: numbers change from one version of the application to the next.
+                return value is Enum label && WriteLabel(label);
         }
+    }
+
+    private bool WriteLabel(Enum label)
+    {
+        WriteKind(Kind.Label);
+        Write(label.ToString());
+        return true;
     }
 
     private bool TryWriteItems(IList items)

@@ -168,8 +168,8 @@ internal sealed class QueryCache : IAsyncDisposable
         {
             if (await Store.TryLeaseAsync(lease, LeaseTime, cancellationToken).ConfigureAwait(false))
             {
-                // Whoever had it before may have just finished.
-                return (await ReadLoadedAsync(request, stamp, cancellationToken).ConfigureAwait(false), true);
+                // Whoever had it before may have just finished. Not to be cancelled: the right would be lost until its time is over.
+                return (await ReadLoadedAsync(request, stamp, CancellationToken.None).ConfigureAwait(false), true);
             }
 
             await Task.Delay(pause, Clock, cancellationToken).ConfigureAwait(false);

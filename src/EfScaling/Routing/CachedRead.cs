@@ -31,7 +31,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         }
 
         var flight = Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
-        if (!isOwn && flight.Wait(Flights.Patience) is { } joined)
+        if (!isOwn && flight.Wait(Patience) is { } joined)
         {
             return new CachedDataReader(cache.Joined(joined));
         }
@@ -82,7 +82,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         }
 
         var (loaded, isLeased) = request.Query.Hints.IsExpensive && isOwn
-            ? await Shared.AwaitOtherProcessAsync(request, verdict.Stamp, cancellationToken).ConfigureAwait(false)
+            ? await AwaitOtherProcessAsync(verdict.Stamp, flight, cancellationToken).ConfigureAwait(false)
             : (null, false);
         var fill = new CacheFill(Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased);
         if (loaded is not null)
@@ -100,6 +100,20 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         catch
         {
             fill.Drop(CacheOutcome.NotReadToEnd);
+            throw;
+        }
+    }
+
+    private async ValueTask<(RowSet? Rows, bool IsLeased)> AwaitOtherProcessAsync(UInt128 stamp, Flight flight, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Shared.AwaitOtherProcessAsync(request, stamp, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            // Those who wait for this one must not wait for nothing.
+            Shared.Flights.Land(request.Key, stamp, flight, rows: null);
             throw;
         }
     }

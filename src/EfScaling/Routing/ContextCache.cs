@@ -241,8 +241,12 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             {
                 var parameter = _parameters.Parameters[i];
 
-                // Of most types the general kind tells all; the rest have names of their own.
-                if (parameter.DbType == System.Data.DbType.Object)
+                // Of most types the general kind tells all. Texts compare by their type, and the rest have names of their own.
+                if (parameter.DbType is System.Data.DbType.String or System.Data.DbType.StringFixedLength)
+                {
+                    key.Write((UInt128)(int)parameter.NpgsqlDbType);
+                }
+                else if (parameter.DbType == System.Data.DbType.Object)
                 {
                     key.Write(parameter.DataTypeName ?? string.Empty);
                 }

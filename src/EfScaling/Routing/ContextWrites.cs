@@ -27,12 +27,12 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     /// <returns><see langword="false"/> if it writes nothing that the cache must be told of.</returns>
     public bool TryNote(RoutedCommand command, CommandSource source)
     {
-        // Of what EF itself sends, it asks whether the server is there.
-        var changesSchema = command.Written is null && SqlWords.MayChangeSchema(command.CommandText);
-        if (source == CommandSource.Unknown || (source == CommandSource.Migrations && command.Written is null && !changesSchema))
+        if (source == CommandSource.Unknown || (source == CommandSource.Migrations && SqlWords.IsProbeOfMigrations(command.CommandText)))
         {
             return false;
         }
+
+        var changesSchema = command.Written is null && SqlWords.MayChangeSchema(command.CommandText);
 
         if (command.Written is { Table: { } table } written)
         {
@@ -57,7 +57,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     /// <param name="changesSchema">Whether it may change the schema.</param>
     public void NoteSql(bool changesSchema)
     {
-        if (_scope is null)
+        if (_scope is null || changesSchema)
         {
             _writes.NoteUnknown(changesSchema);
             return;
@@ -96,13 +96,14 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     /// <inheritdoc cref="Prepare" />
     public ValueTask PrepareAsync() => _writes.PrepareAsync();
 
-    /// <summary>Announces a statement that is noted and about to be sent.</summary>
+    /// <summary>Announces a statement that is noted and about to be sent. Its end says what becomes of it.</summary>
     /// <exception cref="InvalidOperationException">It could not be announced, and such writes are refused.</exception>
     public void BeginStatement()
     {
         Prepare();
         Announce();
         Confirm();
+        Begin();
     }
 
     /// <inheritdoc cref="BeginStatement" />
@@ -111,6 +112,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
         await PrepareAsync().ConfigureAwait(false);
         Announce();
         await ConfirmAsync().ConfigureAwait(false);
+        Begin();
     }
 
     /// <summary>Announces what is noted, beside its statement.</summary>
@@ -122,8 +124,8 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     {
         if (IsStrict && _announcement is { } announcement)
         {
-            ((IAsyncResult)announcement).AsyncWaitHandle.WaitOne();
-#pragma warning disable RS0030 // The task has completed: nothing blocks.
+#pragma warning disable RS0030 // Whoever saves synchronously has asked to be blocked; for a wait of this kind the pool makes up with another thread.
+            announcement.Wait();
             Require(announcement.Result);
 #pragma warning restore RS0030
         }
@@ -197,7 +199,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     /// <summary>Publishes what is left when the context's connection is closed: writes in a transaction of the application's, which has ended by then.</summary>
     public void EndConnection()
     {
-        if (_around is null && !_isBusy)
+        if (!IsAround && !_isBusy)
         {
             _writes.Publish();
         }
@@ -212,12 +214,17 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
         _scope = null;
         End();
         EndConnection();
-        if (_around is not null)
+        if (IsAround)
         {
             // They belong to a transaction that goes on without the context.
-            (_writes, _around) = (new UnitOfWrites(cache, logger), null);
+            _writes = new UnitOfWrites(cache, logger);
         }
+
+        Stand(around: null);
     }
+
+    // The clone can be asked after the application has disposed its own.
+    private bool IsAround => _around is { TransactionInformation.Status: TransactionStatus.Active };
 
     private bool IsStrict => cache.Options.OnPublishFailure == PublishFailure.FailBeforeCommit;
 
@@ -228,14 +235,14 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
             return true;
         }
 
-        if ((connection as ITransactionEnlistmentManager)?.EnlistedTransaction is not { } around && (around = Transaction.Current) is null)
+        if (OwnConnection.TransactionAround(connection) is not { } around)
         {
             return false;
         }
 
         if (!Equals(around, _around))
         {
-            _around = around;
+            Stand(around);
 
             // The transaction has ended when it says so, and its caller waits for that.
             var writes = _writes;
@@ -253,6 +260,12 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
         }
 
         return true;
+    }
+
+    private void Stand(Transaction? around)
+    {
+        _around?.Dispose();
+        _around = around?.Clone();
     }
 
     private void Require(CacheAnswer answer)

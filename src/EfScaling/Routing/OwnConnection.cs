@@ -12,13 +12,19 @@ internal sealed class OwnConnection(Cluster cluster, ContextSession session)
     private string? _connectionString;
     private bool _isOwnDatabase;
 
-    /// <summary>Returns whether a transaction is open, of EF's or around the context.</summary>
-    public bool IsInTransaction(IRelationalConnection connection)
+    /// <summary>Returns the transaction around a context that its statements are part of; <see langword="null"/> outside any, and if the connection takes no part.</summary>
+    public static Transaction? TransactionAround(IRelationalConnection connection)
     {
         var manager = connection as ITransactionEnlistmentManager;
 
         // Npgsql's answer searches the connection string, which costs more than all else here; mostly there is no transaction it could be about.
-        var around = manager?.EnlistedTransaction ?? (Transaction.Current is null ? null : manager?.CurrentAmbientTransaction);
+        return manager?.EnlistedTransaction ?? (Transaction.Current is null ? null : manager?.CurrentAmbientTransaction);
+    }
+
+    /// <summary>Returns whether a transaction is open, of EF's or around the context.</summary>
+    public bool IsInTransaction(IRelationalConnection connection)
+    {
+        var around = TransactionAround(connection);
         if (around is not null)
         {
             session.Note(around);

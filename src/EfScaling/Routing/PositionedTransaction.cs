@@ -155,7 +155,7 @@ internal sealed class PositionedTransaction(
     /// <inheritdoc />
     protected override async Task ClearTransactionAsync(CancellationToken cancellationToken = default)
     {
-        EndWrites();
+        await EndWritesAsync().ConfigureAwait(false);
         Session.BeginClear();
         try
         {
@@ -178,6 +178,17 @@ internal sealed class PositionedTransaction(
         {
             _router.Writes?.Publish();
         }
+    }
+
+    private ValueTask EndWritesAsync()
+    {
+        if (!_isOwned && _router.Writes is { } writes)
+        {
+            return writes.PublishAsync();
+        }
+
+        _router.Writes?.Discard();
+        return ValueTask.CompletedTask;
     }
 
     // A context that was given another database has positions that mean nothing in this cluster's log.

@@ -21,7 +21,7 @@ internal readonly struct ReadDeadline(Moment startedAt, int? commandTimeout, Npg
     {
         var limit = (int?)readTimeout?.TotalSeconds;
         return attempts <= 1
-            ? limit is null || (commandTimeout is > 0 && commandTimeout < limit) ? commandTimeout : limit
+            ? limit is null || (Total > 0 && Total < limit) ? commandTimeout : limit
             : Remaining(now) is { } left ? Math.Min(left, limit ?? left) : limit;
     }
 

@@ -67,7 +67,6 @@ internal sealed class RoutedCommand(
         }
 
         writes.BeginStatement();
-        writes.Begin();
         try
         {
             return base.ExecuteNonQuery(parameterObject);
@@ -116,17 +115,33 @@ internal sealed class RoutedCommand(
             return Read(router, parameterObject, Moment.Never);
         }
 
-        if (MayWriteUnseen)
+        if (MayWriteUnseen && !router.IsInSnapshot)
         {
-            var writes = router.Writes!;
-            BeginUnseenWrite(cache, writes);
-            writes.BeginStatement();
-            return PublishAfter(Read(router, parameterObject, Moment.Never), writes);
+            return ReadAndPublish(router, cache, parameterObject);
         }
 
         return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? Read(router, parameterObject, Moment.Never)
             : cache.FindLocal(request) is { } local ? new CachedDataReader(local)
             : new CachedRead(this, router, cache, request).Execute(parameterObject);
+    }
+
+    /// <inheritdoc />
+    public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
+    {
+        var router = RouterOf(parameterObject);
+        if (Query is null || router.Cache is not { } cache)
+        {
+            return ReadAsync(router, parameterObject, Moment.Never, cancellationToken);
+        }
+
+        if (MayWriteUnseen && !router.IsInSnapshot)
+        {
+            return ReadAndPublishAsync(router, cache, parameterObject, cancellationToken);
+        }
+
+        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? ReadAsync(router, parameterObject, Moment.Never, cancellationToken)
+            : cache.FindLocal(request) is { } local && !cancellationToken.IsCancellationRequested ? Task.FromResult<RelationalDataReader>(new CachedDataReader(local))
+            : new CachedRead(this, router, cache, request).ExecuteAsync(parameterObject, cancellationToken);
     }
 
     /// <summary>Runs the query, on whichever node may serve it.</summary>
@@ -166,26 +181,6 @@ internal sealed class RoutedCommand(
         }
     }
 
-    /// <inheritdoc />
-    public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
-    {
-        var router = RouterOf(parameterObject);
-        if (Query is null || router.Cache is not { } cache)
-        {
-            return ReadAsync(router, parameterObject, Moment.Never, cancellationToken);
-        }
-
-        if (MayWriteUnseen)
-        {
-            BeginUnseenWrite(cache, router.Writes!);
-            return ReadAndPublishAsync(router, router.Writes!, parameterObject, cancellationToken);
-        }
-
-        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? ReadAsync(router, parameterObject, Moment.Never, cancellationToken)
-            : cache.FindLocal(request) is { } local && !cancellationToken.IsCancellationRequested ? Task.FromResult<RelationalDataReader>(new CachedDataReader(local))
-            : new CachedRead(this, router, cache, request).ExecuteAsync(parameterObject, cancellationToken);
-    }
-
     /// <inheritdoc cref="Read" />
     public Task<RelationalDataReader> ReadAsync(
         ReadRouter router, in RelationalCommandParameterObject parameterObject, Moment fillSince, CancellationToken cancellationToken) =>
@@ -193,46 +188,17 @@ internal sealed class RoutedCommand(
             ? ReadAwayAsync(read, parameterObject, cancellationToken)
             : base.ExecuteReaderAsync(parameterObject, cancellationToken);
 
-    // It holds SQL or functions of the application that are not known to only read. Without an obstacle, every function in it is declared to.
-    private bool MayWriteUnseen => Query is { MayWriteUnseen: true } && Plan is { Obstacle: not null, Hints.Target: not ReadTarget.Replica };
-
-    private void BeginUnseenWrite(ContextCache cache, ContextWrites writes)
-    {
-        cache.RefuseUnseenWrite(Query!);
-        writes.NoteSql(SqlWords.MayChangeSchema(CommandText));
-    }
-
-    private async Task<RelationalDataReader> ReadAndPublishAsync(
-        ReadRouter router, ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
-    {
-        await writes.BeginStatementAsync().ConfigureAwait(false);
-        return PublishAfter(await ReadAsync(router, parameterObject, Moment.Never, cancellationToken).ConfigureAwait(false), writes);
-    }
-
-    private static RelationalDataReader PublishAfter(RelationalDataReader reader, ContextWrites writes)
-    {
-        ((RoutedDataReader)reader).Publish(writes);
-        return reader;
-    }
-
-    private async Task<int> WriteAsync(ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
-    {
-        await writes.BeginStatementAsync().ConfigureAwait(false);
-        writes.Begin();
-        try
-        {
-            return await base.ExecuteNonQueryAsync(parameterObject, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (CommitDoubt.RemainsAfter(exception))
-        {
-            await writes.DoubtStatementAsync(parameterObject.Connection).ConfigureAwait(false);
-            throw;
-        }
-        finally
-        {
-            await writes.EndStatementAsync(parameterObject.Connection).ConfigureAwait(false);
-        }
-    }
+    /// <summary>Returns how a command is run on another connection, and for which of its columns.</summary>
+    public static RelationalCommandParameterObject On(
+        IRelationalConnection connection, in RelationalCommandParameterObject original, IReadOnlyList<ReaderColumn?>? readerColumns) =>
+        new(
+            connection,
+            original.ParameterValues,
+            readerColumns,
+            original.Context,
+            original.Logger,
+            original.DetailedErrorsEnabled,
+            original.CommandSource);
 
     /// <inheritdoc />
     public override DbCommand CreateDbCommand(RelationalCommandParameterObject parameterObject, Guid commandId, DbCommandMethod commandMethod)
@@ -262,6 +228,79 @@ internal sealed class RoutedCommand(
 
     /// <inheritdoc />
     protected override RelationalDataReader CreateRelationalDataReader() => new RoutedDataReader(() => _router!.Session);
+
+    private async Task<int> WriteAsync(ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        await writes.BeginStatementAsync().ConfigureAwait(false);
+        try
+        {
+            return await base.ExecuteNonQueryAsync(parameterObject, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (CommitDoubt.RemainsAfter(exception))
+        {
+            await writes.DoubtStatementAsync(parameterObject.Connection).ConfigureAwait(false);
+            throw;
+        }
+        finally
+        {
+            await writes.EndStatementAsync(parameterObject.Connection).ConfigureAwait(false);
+        }
+    }
+
+    // It holds SQL or functions of the application that are not known to only read. Without an obstacle, every function in it is declared to.
+    private bool MayWriteUnseen => Query is { MayWriteUnseen: true } && Plan is { Obstacle: not null, Hints.Target: not ReadTarget.Replica };
+
+    private RelationalDataReader ReadAndPublish(ReadRouter router, ContextCache cache, in RelationalCommandParameterObject parameterObject)
+    {
+        var writes = NoteUnseenWrite(router, cache);
+        writes.BeginStatement();
+        try
+        {
+            var reader = Read(router, parameterObject, Moment.Never);
+            ((RoutedDataReader)reader).Publish(writes);
+            return reader;
+        }
+        catch (Exception exception)
+        {
+            if (CommitDoubt.RemainsAfter(exception))
+            {
+                writes.DoubtStatement(parameterObject.Connection);
+            }
+
+            writes.EndStatement(parameterObject.Connection);
+            throw;
+        }
+    }
+
+    private async Task<RelationalDataReader> ReadAndPublishAsync(
+        ReadRouter router, ContextCache cache, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        var writes = NoteUnseenWrite(router, cache);
+        await writes.BeginStatementAsync().ConfigureAwait(false);
+        try
+        {
+            var reader = await ReadAsync(router, parameterObject, Moment.Never, cancellationToken).ConfigureAwait(false);
+            ((RoutedDataReader)reader).Publish(writes);
+            return reader;
+        }
+        catch (Exception exception)
+        {
+            if (CommitDoubt.RemainsAfter(exception))
+            {
+                await writes.DoubtStatementAsync(parameterObject.Connection).ConfigureAwait(false);
+            }
+
+            await writes.EndStatementAsync(parameterObject.Connection).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private ContextWrites NoteUnseenWrite(ReadRouter router, ContextCache cache)
+    {
+        cache.RefuseUnseenWrite(Query!);
+        router.Writes!.NoteSql(SqlWords.MayChangeSchema(CommandText));
+        return router.Writes!;
+    }
 
     private async Task<RelationalDataReader> ReadAwayAsync(RoutedRead read, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
@@ -335,18 +374,6 @@ internal sealed class RoutedCommand(
     }
 
     private static bool IsBehind(RelationalDataReader reader) => reader.DbCommand is GuardedCommand { IsBehind: true };
-
-    /// <summary>Returns how a command is run on another connection, and for which of its columns.</summary>
-    public static RelationalCommandParameterObject On(
-        IRelationalConnection connection, in RelationalCommandParameterObject original, IReadOnlyList<ReaderColumn?>? readerColumns) =>
-        new(
-            connection,
-            original.ParameterValues,
-            readerColumns,
-            original.Context,
-            original.Logger,
-            original.DetailedErrorsEnabled,
-            original.CommandSource);
 
     private static string WithoutComment(string text, string comment)
     {

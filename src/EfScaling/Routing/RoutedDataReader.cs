@@ -18,6 +18,7 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
 
     private CacheFill? _fill;
     private ContextWrites? _writes;
+    private bool _isInDoubt;
 
     /// <summary>Records the rows from here on.</summary>
     public void Record(CacheFill fill) => _fill = fill;
@@ -29,7 +30,7 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
     public override void Initialize(
         IRelationalConnection relationalConnection, DbCommand command, DbDataReader reader, Guid commandId, IRelationalCommandDiagnosticsLogger? logger)
     {
-        _fill = null;
+        (_fill, _writes, _isInDoubt) = (null, null, false);
         base.Initialize(relationalConnection, command, reader, commandId, logger);
         if (relationalConnection is not NodeConnection)
         {
@@ -94,8 +95,19 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
 
         var (writes, connection) = (_writes, RelationalConnection);
         _writes = null;
-        base.Dispose();
-        writes?.EndStatement(connection);
+        try
+        {
+            base.Dispose();
+        }
+        finally
+        {
+            if (_isInDoubt)
+            {
+                writes?.DoubtStatement(connection);
+            }
+
+            writes?.EndStatement(connection);
+        }
     }
 
     /// <inheritdoc />
@@ -121,10 +133,21 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
 
         var (writes, connection) = (_writes, RelationalConnection);
         _writes = null;
-        await base.DisposeAsync().ConfigureAwait(false);
-        if (writes is not null)
+        try
         {
-            await writes.EndStatementAsync(connection).ConfigureAwait(false);
+            await base.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            if (writes is not null)
+            {
+                if (_isInDoubt)
+                {
+                    await writes.DoubtStatementAsync(connection).ConfigureAwait(false);
+                }
+
+                await writes.EndStatementAsync(connection).ConfigureAwait(false);
+            }
         }
     }
 
@@ -164,6 +187,7 @@ internal sealed class RoutedDataReader(Func<ContextSession> session) : Relationa
 
     private bool Note(Exception exception)
     {
+        _isInDoubt |= _writes is not null && CommitDoubt.RemainsAfter(exception);
         _fill?.Drop(CacheOutcome.NotReadToEnd);
         if (RelationalConnection is not NodeConnection connection || exception is OperationCanceledException)
         {

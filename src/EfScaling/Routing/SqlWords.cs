@@ -13,6 +13,10 @@ internal static class SqlWords
     /// <summary>Returns whether a statement may change the schema.</summary>
     public static bool MayChangeSchema(string sql) => Contains(sql, _schemaWords);
 
+    /// <summary>Returns whether a statement of EF's migrations writes nothing: it asks whether the server is there, or keeps other migrations out.</summary>
+    public static bool IsProbeOfMigrations(string sql) =>
+        sql.AsSpan().Trim().Equals("SELECT 1", StringComparison.Ordinal) || sql.StartsWith("LOCK TABLE ", StringComparison.Ordinal);
+
     private static bool Contains(string sql, FrozenSet<string> words)
     {
         var lookup = words.GetAlternateLookup<ReadOnlySpan<char>>();

@@ -4,6 +4,7 @@ using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace EfScaling.IntegrationTests.Caching;
 
@@ -15,6 +16,26 @@ public sealed class CacheIsolationTests(CacheIsolationTests.Database database, C
         CREATE TABLE tenant_notes ("Id" int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "Tenant" int NOT NULL, "Text" text NOT NULL);
         CREATE TABLE guarded ("Id" int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "Tenant" int NOT NULL, "Text" text NOT NULL);
         """;
+
+    [Fact]
+    public async Task Texts_that_compare_by_other_rules_are_other_queries()
+    {
+        var blogs = await CachedBlogs.StartAsync(fixture.Cluster);
+        await using var context = blogs.Context();
+        foreach (var (type, expected) in new[] { (NpgsqlDbType.Char, 1), (NpgsqlDbType.Text, 0) })
+        {
+            for (var i = 0; i < 3; i++)
+            {
+                var value = new NpgsqlParameter("p", type) { Value = "a " };
+                var found = await context.Database
+                    .SqlQueryRaw<int>("SELECT count(*)::int AS \"Value\" FROM (VALUES ('a'::char(5))) AS v(x) WHERE x = @p", value)
+                    .DependsOnTable("Tags")
+                    .Cacheable()
+                    .ToListAsync();
+                Assert.Equal([expected], found);
+            }
+        }
+    }
 
     [Fact]
     public async Task Parameters_that_look_alike_are_told_apart()

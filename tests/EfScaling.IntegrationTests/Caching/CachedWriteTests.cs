@@ -3,6 +3,10 @@ using EfScaling.Caching;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Migrations.Operations;
+using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
 
 namespace EfScaling.IntegrationTests.Caching;
@@ -98,10 +102,25 @@ public sealed class CachedWriteTests(ClusterFixture fixture) : IAsyncLifetime
         },
     };
 
+    // Each writes one note in the transaction around it, or behind its back.
+    private static readonly Dictionary<string, Func<BlogContext, string, Task>> _writesInScope = new()
+    {
+        ["SaveChanges"] = _writes["SaveChanges"],
+        ["SQL"] = _writes["SQL"],
+        ["SQL that looks like a query"] = _writes["SQL that looks like a query"],
+        ["SQL that looks like a query, synchronous"] = (c, text) =>
+        {
+            _ = c.Database.SqlQuery<int>($"INSERT INTO \"Notes\" (\"Text\") VALUES ({text}) RETURNING \"Id\" AS \"Value\"").ToList();
+            return Task.CompletedTask;
+        },
+    };
+
     // Other tests fill the table beyond what a result may hold.
     private int _lastOfOthers;
 
     public static TheoryData<string> Writes => [.. _writes.Keys];
+
+    public static TheoryData<string> WritesInScope => [.. _writesInScope.Keys];
 
     public async ValueTask InitializeAsync() => _lastOfOthers = await fixture.Cluster.Primary.ScalarAsync<int>("SELECT coalesce(max(\"Id\"), 0) FROM \"Notes\"");
 
@@ -136,6 +155,88 @@ public sealed class CachedWriteTests(ClusterFixture fixture) : IAsyncLifetime
                 await context.Database.InvalidateCacheAsync<Note>();
             }
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(WritesInScope))]
+    public async Task In_a_TransactionScope_is_seen_once_that_is_complete_whatever_was_read_meanwhile(string write)
+    {
+        var process = await CachedBlogs.StartAsync(fixture.Cluster);
+        await CachedAsync(process);
+        using (var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled))
+        {
+            await using var context = process.Context();
+            await _writesInScope[write](context, $"{write} {Guid.NewGuid():N}");
+            using (new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled))
+            {
+                await NotesAsync(process);
+                await NotesAsync(process);
+            }
+
+            scope.Complete();
+        }
+
+        Assert.Equal(await TruthAsync(), await NotesAsync(process));
+    }
+
+    [Theory]
+    [MemberData(nameof(WritesInScope))]
+    public async Task Of_a_connection_that_takes_no_part_in_a_TransactionScope_is_seen_although_that_is_rolled_back(string write)
+    {
+        await using var redis = await RedisServer.StartAsync();
+        var process = await CachedBlogs.StartAsync(fixture.Cluster, c => c.Redis(redis.Endpoint).LocalMemory(0));
+        var apart = await CachedBlogs.StartAsync(
+            fixture.Cluster, c => c.Redis(redis.Endpoint).LocalMemory(0), o => o.UseNpgsql(fixture.Cluster.Primary.ConnectionString + ";Enlist=false"));
+        await CachedAsync(process);
+        using (new TransactionScope(TransactionScopeAsyncFlowOption.Enabled))
+        {
+            await using var context = apart.Context();
+            await _writesInScope[write](context, $"{write} {Guid.NewGuid():N}");
+        }
+
+        Assert.Equal(await TruthAsync(), await NotesAsync(process));
+    }
+
+    [Fact]
+    public async Task A_migration_of_data_alone_is_seen()
+    {
+        var process = await CachedBlogs.StartAsync(fixture.Cluster);
+        await CachedAsync(process);
+        await using (var context = process.Context())
+        {
+            var generator = context.GetService<IMigrationsSqlGenerator>();
+            var commands = generator.Generate([new SqlOperation { Sql = $"INSERT INTO \"Notes\" (\"Text\") VALUES ('{Guid.NewGuid():N}')" }]);
+            await context.GetService<IMigrationCommandExecutor>().ExecuteNonQueryAsync(commands, context.GetService<IRelationalConnection>());
+        }
+
+        Assert.Equal(await TruthAsync(), await NotesAsync(process));
+    }
+
+    [Fact]
+    public async Task To_ask_whether_the_server_is_there_leaves_results_as_they_are()
+    {
+        var blogs = await CachedBlogs.StartAsync(fixture.Cluster);
+        await CachedAsync(blogs);
+        await using (var context = blogs.Context())
+        {
+            Assert.True(await context.Database.CanConnectAsync());
+        }
+
+        Assert.Equal(CacheOutcome.LocalHit, await blogs.OutcomeAsync(c => OwnNotes(c).Cacheable().ToListAsync()));
+    }
+
+    [Fact]
+    public async Task A_connection_that_breaks_under_SQL_that_looks_like_a_query_leaves_it_in_doubt()
+    {
+        var process = await CachedBlogs.StartAsync(fixture.Cluster);
+        await CachedAsync(process);
+        await using (var context = process.Context())
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => context.Database.SqlQuery<int>(
+                $"INSERT INTO \"Notes\" (\"Text\") SELECT pg_terminate_backend(pg_backend_pid())::text RETURNING \"Id\" AS \"Value\"").ToListAsync());
+        }
+
+        Assert.True(await process.OutcomeAsync(c => OwnNotes(c).Cacheable().ToListAsync()) is CacheOutcome.WriteUnderWay);
     }
 
     [Fact]

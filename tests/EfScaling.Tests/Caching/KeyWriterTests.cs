@@ -41,6 +41,15 @@ public sealed class KeyWriterTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Labels_of_an_enum_count_and_not_their_numbers()
+    {
+        Assert.Equal(Written([Mood.Sad]), Written([MoodOfTheNextVersion.Sad]));
+        Assert.NotEqual(Written([Mood.Sad]), Written([MoodOfTheNextVersion.Bored]));
+        Assert.NotEqual(Written([new[] { Mood.Sad }]), Written([new[] { MoodOfTheNextVersion.Bored }]));
+        Assert.NotEqual(Written([Mood.Sad]), Written(["Sad"]));
+    }
+
+    [Fact]
     public void Different_sequences_write_different_bytes_and_none_begins_with_another()
     {
         var seed = Environment.TickCount;
@@ -157,5 +166,18 @@ public sealed class KeyWriterTests(ITestOutputHelper output)
         using var key = new KeyWriter(stackalloc byte[64]);
         Assert.True(key.TryWrite(parameter));
         return Convert.ToHexString(key.Written);
+    }
+
+    private enum Mood
+    {
+        Happy,
+        Sad,
+    }
+
+    private enum MoodOfTheNextVersion
+    {
+        Happy,
+        Bored,
+        Sad,
     }
 }

@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 namespace EfScaling.Benchmarks.Questions;
 
 /// <summary>How many hits a second does one process get from a Redis that is a network away?</summary>
-/// <remarks>The network is a proxy in this process, whose timer is no finer than a millisecond: its pause is chosen by what a PING takes.</remarks>
+/// <remarks>The network is a proxy in this process, whose own work takes time as well: its pause is chosen by what a PING takes.</remarks>
 internal sealed class CacheDistance : IQuestion
 {
     private const int Workers = 32;
@@ -67,7 +67,7 @@ internal sealed class CacheDistance : IQuestion
     private static async Task<double> MoveAwayAsync(TcpProxy proxy)
     {
         var distance = 0.0;
-        for (var pause = RoundTripMilliseconds / 2; distance < RoundTripMilliseconds; pause += 0.1)
+        for (var pause = RoundTripMilliseconds / 3; distance < RoundTripMilliseconds; pause += 0.05)
         {
             proxy.Delay = TimeSpan.FromMilliseconds(pause);
             distance = await RoundTrip.MeasureAsync(proxy.Host, proxy.Port);

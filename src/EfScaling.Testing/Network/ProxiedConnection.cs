@@ -118,7 +118,7 @@ internal sealed class ProxiedConnection(Socket client, ForwardingGate forwarding
         {
             if (chunk.Due.Remaining is { Ticks: > 0 } wait)
             {
-                await Task.Delay(wait, _end.Token).ConfigureAwait(false);
+                await (wait > ShortPause.Longest ? Task.Delay(wait, _end.Token) : ShortPause.ForAsync(wait)).ConfigureAwait(false);
             }
 
             await forwarding.PassAsync(_end.Token).ConfigureAwait(false);

@@ -1,3 +1,6 @@
+// The scope that is kept ends when the application disposes it.
+#pragma warning disable CA1001
+
 using EfScaling.Consistency;
 using EfScaling.Replication;
 

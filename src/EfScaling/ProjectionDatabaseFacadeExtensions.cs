@@ -64,7 +64,7 @@ public static class ProjectionDatabaseFacadeExtensions
     /// <returns>How many keys were announced. Dispatchers come to them behind all new changes; <see cref="GetProjectionStatusAsync"/> tells how many are left.</returns>
     /// <remarks>
     /// To be called when a projection is new or is built in another way, once no instance with the earlier version runs. Of views outside of the database, those
-    /// whose rows are gone are not found.
+    /// whose rows are gone are not found. Waiting changes of sources that the projection does not have are removed: all views are made again.
     /// </remarks>
     /// <exception cref="InvalidOperationException">The context has no such projection, or a transaction is open.</exception>
     public static async Task<long> RebuildProjectionAsync<TView>(this DatabaseFacade database, CancellationToken cancellationToken = default)
@@ -91,7 +91,7 @@ public static class ProjectionDatabaseFacadeExtensions
         var statuses = new List<ProjectionStatus>();
         foreach (var projection in SessionOf(database, nameof(GetProjectionStatusAsync)).Projections.Of(typeof(TView)))
         {
-            statuses.Add(await OpenAsync(database, c => OutboxTable.StatusAsync(c, projection.Name, cancellationToken), cancellationToken).ConfigureAwait(false));
+            statuses.Add(await OpenAsync(database, c => OutboxTable.StatusAsync(c, projection, cancellationToken), cancellationToken).ConfigureAwait(false));
         }
 
         return statuses;

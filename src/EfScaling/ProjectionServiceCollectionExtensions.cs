@@ -2,8 +2,6 @@ using EfScaling.Infrastructure;
 using EfScaling.Projections;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.Extensions.Caching.Distributed;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -21,7 +19,9 @@ public static class ProjectionServiceCollectionExtensions
     /// application may run one, build the views of those keys again, at least once for each change and for one key one after the other.
     /// </remarks>
     /// <exception cref="ArgumentException">A lambda does not name a property, or a key has a type that it may not have.</exception>
-    /// <exception cref="InvalidOperationException">Something is missing, or another projection of the context has the name.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Something is missing, another projection of any context has the name, or another one keeps documents of views with the same type name in the same place.
+    /// </exception>
     public static IServiceCollection AddProjection<TContext, TView>(this IServiceCollection services, Action<ProjectionBuilder<TContext, TView>> configure)
         where TContext : DbContext
         where TView : class
@@ -30,10 +30,23 @@ public static class ProjectionServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(configure);
         var builder = new ProjectionBuilder<TContext, TView>();
         configure(builder);
-        ProjectionsOf<TContext>(services).Add(builder.Create());
+        var projection = builder.Create();
+        var projections = ProjectionsOf<TContext>(services);
+        CheckName(services, projections, typeof(TContext), projection.Name);
+        projections.Add(projection);
         builder.Register(services);
-        services.TryAddSingleton<IProjectionStore<TView>>(p => new ProjectionDocumentStore<TView>(p.GetRequiredService<IDistributedCache>()));
         return services;
+    }
+
+    // Contexts may share a database, and with it the outbox, which knows projections by nothing but their names.
+    private static void CheckName(IServiceCollection services, ProjectionSet own, Type contextType, string name)
+    {
+        var others = services.Where(d => !d.IsKeyedService).Select(d => d.ImplementationInstance).OfType<ProjectionSet>().Where(s => s != own);
+        if (others.Any(s => s.All.Any(p => p.Name == name)))
+        {
+            throw new InvalidOperationException(
+                $"The projection '{name}' of '{contextType.Name}' has the name of one of another context, with which it would share rows of the outbox. Give one of them another name with Named(...).");
+        }
     }
 
     private static ContextProjections<TContext> ProjectionsOf<TContext>(IServiceCollection services)

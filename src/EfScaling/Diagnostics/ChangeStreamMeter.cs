@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace EfScaling.Diagnostics;
 
-/// <summary>The instruments <c>efscaling.replication.changes.*</c> of the meter <c>EfScaling</c>. The only tag is the name of the stream.</summary>
+/// <summary>The instruments <c>efscaling.replication.changes.*</c> of the meter <c>EfScaling</c>. The only tag is the name of the slot.</summary>
 internal static class ChangeStreamMeter
 {
     private static readonly Meter _meter = new("EfScaling");
@@ -26,20 +26,20 @@ internal static class ChangeStreamMeter
         "efscaling.replication.changes.retained", "By", "Write-ahead log that the server keeps for the replication slot.");
 
     /// <summary>Counts a transaction that was handed on.</summary>
-    public static void CountTransaction(string stream, TimeSpan delay)
+    public static void CountTransaction(string slot, TimeSpan delay)
     {
-        var tag = new KeyValuePair<string, object?>("stream", stream);
+        var tag = new KeyValuePair<string, object?>("slot", slot);
         _transactions.Add(1, tag);
         _delay.Record(delay.TotalSeconds, tag);
     }
 
     /// <summary>Counts a gap.</summary>
-    public static void CountGap(string stream) => _gaps.Add(1, new KeyValuePair<string, object?>("stream", stream));
+    public static void CountGap(string slot) => _gaps.Add(1, new KeyValuePair<string, object?>("slot", slot));
 
     /// <summary>Records how far the stream is behind.</summary>
-    public static void RecordLag(string stream, TimeSpan time, long bytes, long retainedBytes)
+    public static void RecordLag(string slot, TimeSpan time, long bytes, long retainedBytes)
     {
-        var tag = new KeyValuePair<string, object?>("stream", stream);
+        var tag = new KeyValuePair<string, object?>("slot", slot);
         _lag.Record(time.TotalSeconds, tag);
         _lagBytes.Record(bytes, tag);
         _retained.Record(retainedBytes, tag);

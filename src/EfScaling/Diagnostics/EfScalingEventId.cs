@@ -104,7 +104,7 @@ public static class EfScalingEventId
     /// <summary>Changes may have been missed, so everything counts as changed.</summary>
     public const int ChangeStreamGap = ChangeStream + 3;
 
-    /// <summary>The server no longer allows to read the changes.</summary>
+    /// <summary>The server or the application is not set up for reading the changes.</summary>
     public const int ChangeStreamRefused = ChangeStream + 4;
 
     /// <summary>The replication slot of the changes makes the server keep more of its log than the limit.</summary>
@@ -112,6 +112,7 @@ public static class EfScalingEventId
 
     /// <summary>A publication of all tables was created.</summary>
     public const int ChangePublicationCreated = ChangeStream + 6;
+
     /// <summary>A change could not be applied to a read model and is tried again.</summary>
     public const int ProjectionFailed = Projections;
 

@@ -42,7 +42,7 @@ internal static class ProjectionMeter
     }
 
     /// <summary>Counts a failed attempt.</summary>
-    public static void CountFailed(string projection, bool isTransient) => _failed.Add(1, new("projection", projection), new("cause", isTransient ? "surroundings" : "key"));
+    public static void CountFailed(string projection, bool isOutage) => _failed.Add(1, new("projection", projection), new("cause", isOutage ? "surroundings" : "key"));
 
     /// <summary>Counts a parked key.</summary>
     public static void CountParked(string projection) => _parked.Add(1, new KeyValuePair<string, object?>("projection", projection));

@@ -7,4 +7,5 @@ namespace EfScaling.Projections;
 /// <param name="Attempts">How often it failed before.</param>
 /// <param name="Position">The lowest number that a session may wait for.</param>
 /// <param name="IsRebuild">Whether nothing was written and the view is only made again.</param>
-internal sealed record ClaimedKey(string Source, string Key, IReadOnlyList<long> Ids, int Attempts, long Position, bool IsRebuild);
+/// <param name="Age">How long ago its first row was written.</param>
+internal sealed record ClaimedKey(string Source, string Key, IReadOnlyList<long> Ids, int Attempts, long Position, bool IsRebuild, TimeSpan Age);

@@ -97,6 +97,11 @@ internal sealed class OutboxChanges
     private void Add(EntityEntry entry, Projection projection, ProjectionSource source)
     {
         var value = entry.Property(source.Property);
+        if (entry.State != EntityState.Added)
+        {
+            Check(value, projection, source);
+        }
+
         if (entry.State != EntityState.Added && value.OriginalValue is { } old)
         {
             _old.Add(new OutboxEntry(projection, source.Name, ProjectionKey.FormatValue(old)));
@@ -105,6 +110,18 @@ internal sealed class OutboxChanges
         if (entry.State != EntityState.Deleted)
         {
             _new.Add((projection, source.Name, value));
+        }
+    }
+
+    // An entity that was attached by its primary key alone has no memory of the view that its row belongs to.
+    private static void Check(PropertyEntry value, Projection projection, ProjectionSource source)
+    {
+        if (source.Name == ProjectionSource.Direct && !value.Metadata.IsPrimaryKey() && !value.Metadata.IsNullable
+            && (value.OriginalValue is null or (short)0 or 0 or 0L || value.OriginalValue.Equals(Guid.Empty)))
+        {
+            throw new InvalidOperationException(
+                $"The projection '{projection.Name}' cannot tell which view the changed '{source.EntityType.Name}' belongs to: the original value of '{source.Property}' is missing, as in an "
+                + "entity that was not read. Load the row before it is changed or deleted, or use ExecuteUpdate or ExecuteDelete and announce the key with EnqueueProjectionAsync.");
         }
     }
 }

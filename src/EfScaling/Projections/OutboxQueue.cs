@@ -9,12 +9,12 @@ namespace EfScaling.Projections;
 /// </remarks>
 internal static class OutboxQueue
 {
-    // A key with a row that waits for its next attempt waits with all its rows.
+    // A key with a row that waits for its next attempt waits with all its rows. Rows of sources that this instance does not have are for a newer one.
     private const string Candidates =
         """
         WITH due AS MATERIALIZED (
             SELECT o.source, o.key FROM efscaling.outbox AS o
-            WHERE o.projection = @projection AND o.parked_at IS NULL AND (o.due_at IS NULL OR o.due_at <= clock_timestamp())
+            WHERE o.projection = @projection AND o.source = ANY (@sources) AND o.parked_at IS NULL AND (o.due_at IS NULL OR o.due_at <= clock_timestamp())
               AND NOT EXISTS (
                   SELECT 1 FROM efscaling.outbox AS w
                   WHERE w.projection = o.projection AND w.source = o.source AND w.key = o.key AND w.parked_at IS NULL AND w.due_at > clock_timestamp())
@@ -32,6 +32,7 @@ internal static class OutboxQueue
     private const string Rows =
         """
         SELECT o.id, o.source, o.key, o.attempts, coalesce(o.position, o.id), o.is_rebuild,
+               extract(epoch FROM clock_timestamp() - o.enqueued_at)::double precision,
                (SELECT (('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint << 40) + nextval(pg_get_serial_sequence('efscaling.outbox', 'id')))
         FROM efscaling.outbox AS o
         WHERE o.projection = @projection AND (o.source, o.key) IN (SELECT * FROM unnest(@sources, @keys))
@@ -41,12 +42,12 @@ internal static class OutboxQueue
 
     private const string Insertion =
         """
-        INSERT INTO efscaling.outbox (projection, key, position, is_rebuild)
-        SELECT @projection, k, @position, @is_rebuild FROM unnest(@keys) AS k
+        INSERT INTO efscaling.outbox (projection, key, position, is_rebuild, enqueued_at)
+        SELECT @projection, k, @position, @is_rebuild, (SELECT min(enqueued_at) FROM efscaling.outbox WHERE id = ANY (@ids)) FROM unnest(@keys) AS k
         """;
 
     private const string Removal =
-        "DELETE FROM efscaling.outbox WHERE id = ANY (@ids) RETURNING extract(epoch FROM clock_timestamp() - enqueued_at)::double precision, is_rebuild";
+        "DELETE FROM efscaling.outbox WHERE id = ANY (@ids) RETURNING extract(epoch FROM clock_timestamp() - enqueued_at)::double precision, NOT is_rebuild AND source = ''";
 
     private const string Failure =
         """
@@ -58,11 +59,12 @@ internal static class OutboxQueue
     private const string Reinsertion = "INSERT INTO efscaling.outbox (projection, source, key) VALUES (@projection, @source, @key)";
 
     /// <summary>Takes the keys of the next rows that no other dispatcher has.</summary>
-    public static async Task<OutboxClaim> ClaimAsync(DbContext context, string projection, int limit, CancellationToken cancellationToken)
+    public static async Task<OutboxClaim> ClaimAsync(DbContext context, Projection projection, CancellationToken cancellationToken)
     {
-        var command = OutboxCommand.Create(context, Candidates, ("projection", projection), ("limit", limit));
+        var command = OutboxCommand.Create(
+            context, Candidates, ("projection", projection.Name), ("sources", projection.SourceNames), ("limit", projection.Options.BatchSize));
         var keys = await OutboxCommand.ReadAsync(command, r => (Source: r.GetString(0), Key: r.GetString(1)), cancellationToken).ConfigureAwait(false);
-        return keys.Count == 0 ? OutboxClaim.Nothing : await RowsAsync(context, projection, keys, cancellationToken).ConfigureAwait(false);
+        return keys.Count == 0 ? OutboxClaim.Nothing : await RowsAsync(context, projection.Name, keys, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Takes one key, if no other dispatcher has it and it still waits.</summary>
@@ -77,7 +79,13 @@ internal static class OutboxQueue
     public static async Task InsertAffectedAsync(DbContext context, string projection, ClaimedKey change, IReadOnlyList<string> keys, CancellationToken cancellationToken)
     {
         var command = OutboxCommand.Create(
-            context, Insertion, ("projection", projection), ("position", change.Position), ("is_rebuild", change.IsRebuild), ("keys", keys.ToArray()));
+            context,
+            Insertion,
+            ("projection", projection),
+            ("position", change.Position),
+            ("is_rebuild", change.IsRebuild),
+            ("ids", change.Ids.ToArray()),
+            ("keys", keys.ToArray()));
         await using (command.ConfigureAwait(false))
         {
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
@@ -85,12 +93,12 @@ internal static class OutboxQueue
     }
 
     /// <summary>Removes the rows that were applied.</summary>
-    /// <returns>For each row that announced a change, how long ago it was written.</returns>
+    /// <returns>For each row that announced a change of a view, how long ago the change was written.</returns>
     public static async Task<IReadOnlyList<TimeSpan>> RemoveAsync(DbContext context, long[] ids, CancellationToken cancellationToken)
     {
         var command = OutboxCommand.Create(context, Removal, ("ids", ids));
-        var ages = await OutboxCommand.ReadAsync(command, r => (Age: r.GetDouble(0), IsRebuild: r.GetBoolean(1)), cancellationToken).ConfigureAwait(false);
-        return [.. ages.Where(a => !a.IsRebuild).Select(a => TimeSpan.FromSeconds(Math.Max(0, a.Age)))];
+        var ages = await OutboxCommand.ReadAsync(command, r => (Age: r.GetDouble(0), Counts: r.GetBoolean(1)), cancellationToken).ConfigureAwait(false);
+        return [.. ages.Where(a => a.Counts).Select(a => TimeSpan.FromSeconds(Math.Max(0, a.Age)))];
     }
 
     /// <summary>Notes a failed attempt, in a transaction of its own because that of the attempt is gone.</summary>
@@ -133,7 +141,15 @@ internal static class OutboxQueue
             context, Rows, ("projection", projection), ("sources", keys.Select(k => k.Source).ToArray()), ("keys", keys.Select(k => k.Key).ToArray()));
         var rows = await OutboxCommand.ReadAsync(
             command,
-            r => (Id: r.GetInt64(0), Source: r.GetString(1), Key: r.GetString(2), Attempts: r.GetInt32(3), Position: r.GetInt64(4), IsRebuild: r.GetBoolean(5), Version: r.GetInt64(6)),
+            r => (
+                Id: r.GetInt64(0),
+                Source: r.GetString(1),
+                Key: r.GetString(2),
+                Attempts: r.GetInt32(3),
+                Position: r.GetInt64(4),
+                IsRebuild: r.GetBoolean(5),
+                Age: r.GetDouble(6),
+                Version: r.GetInt64(7)),
             cancellationToken).ConfigureAwait(false);
         return rows.Count == 0
             ? OutboxClaim.Nothing
@@ -141,7 +157,13 @@ internal static class OutboxQueue
                 rows[0].Version,
                 [
                     .. rows.GroupBy(r => (r.Source, r.Key)).Select(g => new ClaimedKey(
-                        g.Key.Source, g.Key.Key, [.. g.Select(r => r.Id)], g.Max(r => r.Attempts), g.Min(r => r.Position), g.All(r => r.IsRebuild))),
+                        g.Key.Source,
+                        g.Key.Key,
+                        [.. g.Select(r => r.Id)],
+                        g.Max(r => r.Attempts),
+                        g.Min(r => r.Position),
+                        g.All(r => r.IsRebuild),
+                        TimeSpan.FromSeconds(Math.Max(0, g.Max(r => r.Age))))),
                 ]);
     }
 }

@@ -50,13 +50,15 @@ internal static class OutboxTable
         SELECT projection, max(id) FROM written GROUP BY projection
         """;
 
-    // A key that waits for a rebuild already need not wait twice.
+    // A key that waits for a rebuild already need not wait twice. One whose row is locked does not wait any more: its view may have been read by now.
     private const string RebuildInsertion =
         """
         INSERT INTO efscaling.outbox (projection, key, is_rebuild)
         SELECT @projection, k, TRUE FROM unnest(@keys) AS k
-        WHERE NOT EXISTS (SELECT 1 FROM efscaling.outbox AS o WHERE o.projection = @projection AND o.source = '' AND o.key = k AND o.is_rebuild AND o.parked_at IS NULL)
+        WHERE NOT EXISTS (SELECT 1 FROM efscaling.outbox AS o WHERE o.projection = @projection AND o.source = '' AND o.key = k AND o.is_rebuild AND o.parked_at IS NULL FOR UPDATE SKIP LOCKED)
         """;
+
+    private const string UnknownRemoval = "DELETE FROM efscaling.outbox WHERE projection = @projection AND source <> ALL (@sources)";
 
     private const string Newest = "SELECT coalesce(max(id), 0) FROM efscaling.outbox WHERE projection = @projection AND NOT is_rebuild";
 
@@ -71,6 +73,7 @@ internal static class OutboxTable
         SELECT count(*) FILTER (WHERE parked_at IS NULL AND NOT is_rebuild),
                count(*) FILTER (WHERE parked_at IS NULL AND is_rebuild),
                count(DISTINCT (source, key)) FILTER (WHERE parked_at IS NOT NULL),
+               count(*) FILTER (WHERE parked_at IS NULL AND source <> ALL (@sources)),
                coalesce(extract(epoch FROM clock_timestamp() - min(enqueued_at) FILTER (WHERE parked_at IS NULL AND NOT is_rebuild)), 0)::double precision
         FROM efscaling.outbox WHERE projection = @projection
         """;
@@ -182,11 +185,21 @@ internal static class OutboxTable
         };
     }
 
+    /// <summary>Removes what sources announced that the projection does not have. The connection must be open.</summary>
+    public static async Task RemoveUnknownAsync(DbContext context, Projection projection, CancellationToken cancellationToken)
+    {
+        var command = OutboxCommand.Create(context, UnknownRemoval, ("projection", projection.Name), ("sources", projection.SourceNames));
+        await using (command.ConfigureAwait(false))
+        {
+            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Counts what waits. The connection must be open.</summary>
-    public static async Task<ProjectionStatus> StatusAsync(DbContext context, string projection, CancellationToken cancellationToken) =>
+    public static async Task<ProjectionStatus> StatusAsync(DbContext context, Projection projection, CancellationToken cancellationToken) =>
         (await OutboxCommand.ReadAsync(
-            OutboxCommand.Create(context, StatusQuery, ("projection", projection)),
-            r => new ProjectionStatus(projection, r.GetInt64(0), r.GetInt64(1), r.GetInt64(2), TimeSpan.FromSeconds(Math.Max(0, r.GetDouble(3)))),
+            OutboxCommand.Create(context, StatusQuery, ("projection", projection.Name), ("sources", projection.SourceNames)),
+            r => new ProjectionStatus(projection.Name, r.GetInt64(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), TimeSpan.FromSeconds(Math.Max(0, r.GetDouble(4)))),
             cancellationToken).ConfigureAwait(false))[0];
 
     /// <summary>Returns parked keys, the one that was parked first before the others. The connection must be open.</summary>

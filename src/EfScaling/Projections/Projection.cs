@@ -18,6 +18,9 @@ internal abstract class Projection(ProjectionOptions options, Type viewType, IRe
     /// <summary>Gets the entities whose changes change views.</summary>
     public IReadOnlyList<ProjectionSource> Sources { get; } = sources;
 
+    /// <summary>Gets how the outbox knows what this instance can apply: the keys of views, and the sources.</summary>
+    public string[] SourceNames { get; } = [.. sources.Select(s => s.Name).Append(ProjectionSource.Direct).Distinct()];
+
     /// <summary>Gets what wakes the dispatcher in this process.</summary>
     public ProjectionSignal Signal { get; } = new();
 

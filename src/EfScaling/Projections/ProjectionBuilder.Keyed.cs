@@ -2,6 +2,7 @@ using System.Linq.Expressions;
 using System.Text.Json;
 using EfScaling.Caching.Redis;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -22,6 +23,7 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
     private Func<TContext, TKey, CancellationToken, Task>? _apply;
     private Func<IServiceProvider, IProjectionStore<TView>>? _store;
     private (RedisOptions Server, JsonSerializerOptions? Json)? _redis;
+    private bool _usesDocuments;
 
     internal ProjectionBuilder(Expression<Func<TView, TKey>> key) => _key = key;
 
@@ -78,14 +80,22 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
     /// <returns>The same builder.</returns>
     public ProjectionBuilder<TContext, TView, TKey> IntoTable()
     {
-        (_store, _redis) = (null, null);
+        (_store, _redis, _usesDocuments) = (null, null, false);
         return this;
     }
 
     /// <summary>Keeps the views as JSON documents in the application's <c>IDistributedCache</c>; read them with <see cref="IProjectionStore{TView}.FindAsync"/>.</summary>
     /// <returns>The same builder.</returns>
-    /// <remarks>An <see cref="IProjectionStore{TView}"/> that the application registers itself takes the place of the documents.</remarks>
-    public ProjectionBuilder<TContext, TView, TKey> IntoDocuments() => Into(p => p.GetRequiredService<IProjectionStore<TView>>());
+    /// <remarks>
+    /// An <see cref="IProjectionStore{TView}"/> that the application registers itself takes the place of the documents. One projection of a type of views can
+    /// keep its documents so; give others a <see cref="ProjectionDocumentStore{TView}"/> with a prefix of its own by <see cref="Into"/>.
+    /// </remarks>
+    public ProjectionBuilder<TContext, TView, TKey> IntoDocuments()
+    {
+        Into(p => p.GetRequiredService<IProjectionStore<TView>>());
+        _usesDocuments = true;
+        return this;
+    }
 
     /// <summary>Keeps the views in a store of the application.</summary>
     /// <param name="store">Finds the store in the application's services.</param>
@@ -93,7 +103,7 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
     public ProjectionBuilder<TContext, TView, TKey> Into(Func<IServiceProvider, IProjectionStore<TView>> store)
     {
         ArgumentNullException.ThrowIfNull(store);
-        (_store, _redis) = (store, null);
+        (_store, _redis, _usesDocuments) = (store, null, false);
         return this;
     }
 
@@ -123,7 +133,7 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
     public ProjectionBuilder<TContext, TView, TKey> IntoRedis(RedisOptions options, JsonSerializerOptions? json = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        (_store, _redis) = (null, (options, json));
+        (_store, _redis, _usesDocuments) = (null, (options, json), false);
         return this;
     }
 
@@ -142,9 +152,20 @@ public sealed class ProjectionBuilder<TContext, TView, TKey>
         return new KeyedProjection<TContext, TView, TKey>(options, [.. _sources], TargetOf(options.Name));
     }
 
-    /// <summary>Registers the store of the documents, if they are in Redis.</summary>
+    /// <summary>Registers the store of the documents, if there are any.</summary>
+    /// <exception cref="InvalidOperationException">Another projection keeps its documents in the same place.</exception>
     internal void Register(IServiceCollection services, string name)
     {
+        if (_usesDocuments || _redis is not null)
+        {
+            DocumentPlace.Take(services, new DocumentPlace(typeof(TView), name, _redis is not null));
+        }
+
+        if (_usesDocuments)
+        {
+            services.TryAddSingleton<IProjectionStore<TView>>(p => new ProjectionDocumentStore<TView>(p.GetRequiredService<IDistributedCache>()));
+        }
+
         if (_redis is not { } redis)
         {
             return;

@@ -32,13 +32,14 @@ public sealed class ProjectionBuilder<TContext, TView>
     }
 
     /// <summary>Sets how many changes one transaction of the dispatcher takes at most. Default 100.</summary>
-    /// <param name="rows">From 1 to 10 000.</param>
+    /// <param name="rows">From 1 to 1000.</param>
     /// <returns>The same builder.</returns>
+    /// <remarks>Each key of a batch takes a lock in the server's table of locks, which has room for <c>max_locks_per_transaction</c> (64) times <c>max_connections</c>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public ProjectionBuilder<TContext, TView> BatchSize(int rows)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, 10_000);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, 1000);
         return With(_options with { BatchSize = rows });
     }
 
@@ -48,7 +49,7 @@ public sealed class ProjectionBuilder<TContext, TView>
     /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public ProjectionBuilder<TContext, TView> PollInterval(TimeSpan interval) => With(_options with { PollInterval = Checked(interval, nameof(interval)) });
 
-    /// <summary>Sets after how many failures a key is parked. Default 5. Failures of the database or of the store of the views do not park.</summary>
+    /// <summary>Sets after how many failures a key is parked. Default 5. Failures of the connection to the database or of the store of the views do not count.</summary>
     /// <param name="attempts">1 or more.</param>
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>

@@ -15,7 +15,7 @@ internal sealed class ProjectionDispatch(Projection projection, Func<Cancellatio
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         var (claim, failure) = await TryApplyAsync(
-            (context, token) => OutboxQueue.ClaimAsync(context, projection.Name, projection.Options.BatchSize, token), cancellationToken).ConfigureAwait(false);
+            (context, token) => OutboxQueue.ClaimAsync(context, projection, token), cancellationToken).ConfigureAwait(false);
         if (failure is null)
         {
             return claim.Keys.Count > 0;
@@ -68,7 +68,7 @@ internal sealed class ProjectionDispatch(Projection projection, Func<Cancellatio
                         }
                     },
                     cancellationToken).ConfigureAwait(false);
-                ProjectionMeter.CountApplied(projection.Name, claim.Keys.Count, ages);
+                ProjectionMeter.CountApplied(projection.Name, claim.Keys.Count(k => k.Source == ProjectionSource.Direct), ages);
                 return (claim, null);
             }
         }
@@ -83,8 +83,7 @@ internal sealed class ProjectionDispatch(Projection projection, Func<Cancellatio
         var context = lease.Context;
         foreach (var change in claim.Keys.Where(k => k.Source.Length > 0))
         {
-            var source = projection.Sources.FirstOrDefault(s => s.Name == change.Source)
-                ?? throw new InvalidOperationException($"The projection '{projection.Name}' has no source '{change.Source}' any more. Rebuild it with RebuildProjectionAsync.");
+            var source = projection.Sources.First(s => s.Name == change.Source);
             var affected = await source.AffectedAsync(context, change.Key, cancellationToken).ConfigureAwait(false);
             await OutboxQueue.InsertAffectedAsync(context, projection.Name, change, affected, cancellationToken).ConfigureAwait(false);
         }
@@ -102,10 +101,12 @@ internal sealed class ProjectionDispatch(Projection projection, Func<Cancellatio
 
     private async Task FailAsync(ClaimedKey key, Exception exception, CancellationToken cancellationToken)
     {
-        var attempts = key.Attempts + 1;
-        var isTransient = ProjectionFault.IsTransient(exception);
-        var isParked = attempts >= projection.Options.MaxAttempts && !isTransient;
-        var delay = projection.Options.RetryDelay(attempts);
+        var isOutage = ProjectionFault.IsOutage(exception);
+        var attempts = isOutage ? key.Attempts : key.Attempts + 1;
+        var isParked = attempts >= projection.Options.MaxAttempts && !isOutage;
+        var delay = isOutage ? projection.Options.OutageDelay(key.Age) : projection.Options.RetryDelay(attempts);
+
+        // Writing it down asks the database whether it is there: one that does not answer ends this here, and nothing is counted against the key.
         var lease = await open(cancellationToken).ConfigureAwait(false);
         await using (lease.ConfigureAwait(false))
         {
@@ -121,12 +122,12 @@ internal sealed class ProjectionDispatch(Projection projection, Func<Cancellatio
         }
         else
         {
-            ProjectionMeter.CountFailed(projection.Name, isTransient);
+            ProjectionMeter.CountFailed(projection.Name, isOutage);
             logger.ProjectionFailed(exception, projection.Name, key.Ids[0], attempts, delay.TotalSeconds);
         }
 
         // What does not blame the key would fail the others in the same way, each after a time-out of its own.
-        if (isTransient)
+        if (isOutage)
         {
             throw new ProjectionOutageException(projection.Name, exception);
         }

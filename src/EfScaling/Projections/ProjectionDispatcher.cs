@@ -78,7 +78,7 @@ internal sealed class ProjectionDispatcher<TContext>(
         await using (lease.ConfigureAwait(false))
         {
             await lease.Context.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-            var status = await OutboxTable.StatusAsync(lease.Context, projection.Name, cancellationToken).ConfigureAwait(false);
+            var status = await OutboxTable.StatusAsync(lease.Context, projection, cancellationToken).ConfigureAwait(false);
             ProjectionMeter.RecordPending(projection.Name, status.Pending, status.Rebuilding, status.Parked, status.Age);
         }
 
@@ -88,15 +88,15 @@ internal sealed class ProjectionDispatcher<TContext>(
     private async Task<DispatchContext> OpenAsync(CancellationToken cancellationToken)
     {
         var scope = scopes.CreateAsyncScope();
+        TContext? context = null;
         try
         {
             var services = scope.ServiceProvider;
-            var context = services.GetService<IDbContextFactory<TContext>>() is { } factory
+            context = services.GetService<IDbContextFactory<TContext>>() is { } factory
                 ? await factory.CreateDbContextAsync(cancellationToken).ConfigureAwait(false)
                 : services.GetRequiredService<TContext>();
             if (((IInfrastructure<IServiceProvider>)context).Instance.GetService(typeof(OutboxSession)) is null)
             {
-                await context.DisposeAsync().ConfigureAwait(false);
                 throw new InvalidOperationException(
                     $"Contexts of type '{typeof(TContext).Name}' write nothing to the outbox, because they do not know their projections. "
                     + $"Register them with AddDbContext, AddDbContextFactory or AddPooledDbContextFactory, which apply what AddProjection adds to their options.");
@@ -107,6 +107,11 @@ internal sealed class ProjectionDispatcher<TContext>(
         }
         catch
         {
+            if (context is not null)
+            {
+                await context.DisposeAsync().ConfigureAwait(false);
+            }
+
             await scope.DisposeAsync().ConfigureAwait(false);
             throw;
         }

@@ -10,12 +10,16 @@ internal static partial class ProjectionFault
 {
     private const int MaxReasonLength = 300;
 
-    /// <summary>Returns whether the surroundings failed and not the key, so that another attempt may succeed by itself however often it failed.</summary>
-    public static bool IsTransient(Exception exception)
+    /// <summary>Returns whether the store of the views or the connection to the database failed, and so not the key.</summary>
+    /// <remarks>
+    /// Everything else blames the key as long as the database answers. A time-out does, too: a key whose view takes too long to build always would otherwise
+    /// hold up all others for ever.
+    /// </remarks>
+    public static bool IsOutage(Exception exception)
     {
         for (var cause = exception; cause is not null; cause = cause.InnerException)
         {
-            if (cause is ProjectionStoreException or DbException { IsTransient: true } or TimeoutException or IOException or SocketException or OperationCanceledException)
+            if (cause is ProjectionStoreException || (cause is DbException failure && IsOfConnection(failure)))
             {
                 return true;
             }
@@ -39,6 +43,12 @@ internal static partial class ProjectionFault
         var text = Secret().Replace($"{cause.GetType().Name}: {(end < 0 ? line : line[..end])}", "$1=***");
         return text.Length <= MaxReasonLength ? text : text[..MaxReasonLength];
     }
+
+    // Connections (08), what a server lacks, connections and disk among it (53), its end (57P), and one that is a standby by now (25006). What breaks
+    // on the way to it has no state.
+    private static bool IsOfConnection(DbException failure) => failure.SqlState is { } state
+        ? state.StartsWith("08", StringComparison.Ordinal) || state.StartsWith("53", StringComparison.Ordinal) || state.StartsWith("57P", StringComparison.Ordinal) || state == "25006"
+        : failure.InnerException is IOException or SocketException;
 
     [GeneratedRegex("""(\w*(?:password|passwd|pwd|secret|token|apikey|api_key|accesskey))\s*[=:]\s*("[^"]*"|'[^']*'|[^;,\s]+)""", RegexOptions.IgnoreCase)]
     private static partial Regex Secret();

@@ -21,6 +21,14 @@ internal sealed record ProjectionOptions
     /// <summary>Gets the longest pause between two attempts.</summary>
     public TimeSpan LongestRetryDelay { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>Returns the pause of a key after a failure that it is not to blame for, which no attempt is counted for.</summary>
+    /// <param name="age">How long the key has waited already. It waits as long again, so that pauses double.</param>
+    public TimeSpan OutageDelay(TimeSpan age)
+    {
+        var delay = age > FirstRetryDelay ? age : FirstRetryDelay;
+        return delay < LongestRetryDelay ? delay : LongestRetryDelay;
+    }
+
     /// <summary>Returns the pause after a number of failed attempts.</summary>
     /// <param name="attempts">One or more.</param>
     public TimeSpan RetryDelay(int attempts)

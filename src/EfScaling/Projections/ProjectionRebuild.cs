@@ -12,6 +12,7 @@ internal static class ProjectionRebuild
     /// <returns>How many were announced; those that waited for a rebuild already are not counted.</returns>
     public static async Task<long> RunAsync(DbContext context, Projection projection, CancellationToken cancellationToken)
     {
+        await RemoveUnknownAsync(context, projection, cancellationToken).ConfigureAwait(false);
         long announced = 0;
         foreach (var pages in projection.AllKeys(context))
         {
@@ -28,6 +29,24 @@ internal static class ProjectionRebuild
         projection.Signal.Raise();
         return announced;
     }
+
+    // Dispatchers leave rows of sources that they do not have to newer instances. When a source was removed there are none, and what it announced is made
+    // again with everything else.
+    private static Task RemoveUnknownAsync(DbContext context, Projection projection, CancellationToken cancellationToken) =>
+        context.Database.CreateExecutionStrategy().ExecuteAsync(
+            async token =>
+            {
+                await context.Database.OpenConnectionAsync(token).ConfigureAwait(false);
+                try
+                {
+                    await OutboxTable.RemoveUnknownAsync(context, projection, token).ConfigureAwait(false);
+                }
+                finally
+                {
+                    await context.Database.CloseConnectionAsync().ConfigureAwait(false);
+                }
+            },
+            cancellationToken);
 
     private static async Task<(int Read, int Added)> AnnounceAsync(DbContext context, Projection projection, KeyPages pages, CancellationToken cancellationToken)
     {

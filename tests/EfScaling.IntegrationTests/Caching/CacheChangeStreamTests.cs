@@ -1,8 +1,10 @@
+using EfScaling.Diagnostics;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace EfScaling.IntegrationTests.Caching;
 
@@ -22,7 +24,8 @@ public sealed class CacheChangeStreamTests
             CREATE FUNCTION tag_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO "Tags" ("Name") VALUES (NEW."Text"); RETURN NEW; END $$;
             CREATE TRIGGER tag_note AFTER INSERT ON "Notes" FOR EACH ROW EXECUTE FUNCTION tag_note();
             """);
-        var blogs = CachedBlogs.Create(cluster);
+        await using var redis = await RedisServer.StartAsync();
+        var blogs = CachedBlogs.Create(cluster, c => c.Redis(redis.Endpoint));
         var services = new ServiceCollection();
         services.AddSingleton<IDbContextFactory<BlogContext>>(new Factory(blogs));
         services.AddQueryCacheChangeStream<BlogContext>(cluster.Primary.ConnectionString);
@@ -44,25 +47,28 @@ public sealed class CacheChangeStreamTests
 
         await Eventually.ThatAsync(async () => await TagsAsync(blogs) == tags + 2, _deadline, "what another application wrote is seen");
         await stream.StopAsync(CancellationToken.None);
-        Assert.Contains(blogs.Events.Events, e => e.Id == Diagnostics.EfScalingEventId.TablesHaveTriggers && e.Message.Contains("public.Notes", StringComparison.Ordinal));
+        Assert.Contains(blogs.Events.Events, e => e.Id == EfScalingEventId.TablesHaveTriggers && e.Message.Contains("public.Notes", StringComparison.Ordinal));
     }
 
-    [Fact]
-    public async Task A_context_without_a_cache_is_refused()
+    [Theory]
+    [InlineData(false, "without a query cache")]
+    [InlineData(true, "in the memory of the process")]
+    public async Task Context_without_a_cache_that_instances_share_is_refused_and_stops_nothing(bool hasCache, string words)
     {
+        var log = new EventLog();
         var services = new ServiceCollection();
-        services.AddDbContextFactory<BlogContext>(o => o.UseNpgsql("Host=nowhere.invalid"));
+        services.AddSingleton<ILoggerFactory>(log);
+        services.AddDbContextFactory<BlogContext>(o => _ = hasCache ? o.UseNpgsql("Host=nowhere.invalid").UseQueryCache() : o.UseNpgsql("Host=nowhere.invalid"));
         services.AddQueryCacheChangeStream<BlogContext>("Host=nowhere.invalid");
         await using var provider = services.BuildServiceProvider();
         var stream = (BackgroundService)provider.GetRequiredService<IHostedService>();
 
-        var exception = await Assert.ThrowsAsync<InvalidOperationException>(async () =>
-        {
-            await stream.StartAsync(CancellationToken.None);
-            await stream.ExecuteTask!;
-        });
+        await stream.StartAsync(CancellationToken.None);
+        await Eventually.ThatAsync(() => log.Count(EfScalingEventId.ChangeStreamRefused) > 0, _deadline, "the context to be refused");
 
-        Assert.Contains("UseQueryCache", exception.Message, StringComparison.Ordinal);
+        Assert.False(stream.ExecuteTask!.IsCompleted);
+        Assert.Contains(log.Events, e => e.Message.Contains(words, StringComparison.Ordinal) && e.Message.Contains("UseQueryCache(", StringComparison.Ordinal));
+        await stream.StopAsync(CancellationToken.None);
     }
 
     private static async Task<int> CachedTagsAsync(CachedBlogs blogs)

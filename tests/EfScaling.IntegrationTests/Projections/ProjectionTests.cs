@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Transactions;
 using EfScaling.Diagnostics;
 using EfScaling.IntegrationTests.Clusters;
@@ -298,6 +299,167 @@ public sealed class ProjectionTests(ClusterFixture fixture)
         Assert.Equal(await instance.ExpectedAsync(), store.Views);
         Assert.Equal(0, instance.Log.Count(EfScalingEventId.ProjectionParked));
         Assert.NotEqual(0, instance.Log.Count(EfScalingEventId.ProjectionPaused));
+    }
+
+    [Fact]
+    public async Task Outage_uses_up_no_attempts_of_a_key()
+    {
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var store = new RecordingStore();
+        var (outages, faults) = (4, 1);
+        store.AfterWrite = _ => Interlocked.Decrement(ref outages) >= 0 ? throw new InvalidOperationException("The store is away.") : Task.CompletedTask;
+        var instance = await database.Instance(o =>
+        {
+            (o.Store, o.Settings) = (_ => store, p => p.MaxAttempts(2));
+            o.Build = (db, id, token) => Volatile.Read(ref outages) <= 0 && Interlocked.Decrement(ref faults) >= 0
+                ? throw new InvalidOperationException("No view can be made of it.")
+                : OrderContext.BuildAsync(db, id, token);
+        }).StartAsync();
+
+        await instance.AddOrderAsync(null, 1);
+        await instance.UntilAppliedAsync();
+
+        Assert.True(faults < 0);
+        Assert.Equal(0, instance.Log.Count(EfScalingEventId.ProjectionParked));
+        Assert.Equal(await instance.ExpectedAsync(), store.Views);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Key_whose_view_always_takes_too_long_is_parked_and_holds_up_no_other(bool breaks)
+    {
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var instance = database.Instance(o =>
+        {
+            o.Settings = p => p.MaxAttempts(3);
+            o.Build = async (db, id, token) => await db.Orders.AnyAsync(x => x.Id == id && x.Note == "slow", token)
+                ? throw (breaks ? new IOException("It broke.") : new TimeoutException("It took too long."))
+                : await OrderContext.BuildAsync(db, id, token);
+        });
+        var slow = await instance.AddOrderAsync("slow", 1);
+        await instance.AddOrderAsync(null, 2);
+        await instance.StartAsync();
+        await instance.UntilAppliedAsync();
+
+        await using var context = instance.Context();
+        Assert.Equal(ProjectionKey.Format(slow), Assert.Single(await context.Database.GetParkedAsync<OrderView>()).Key);
+        Assert.Equal((await instance.ExpectedAsync())[1..], await instance.ViewsAsync());
+        Assert.Equal(0, instance.Log.Count(EfScalingEventId.ProjectionPaused));
+    }
+
+    [Fact]
+    public async Task Changes_of_a_source_that_only_newer_instances_have_are_left_to_them()
+    {
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var instance = await database.Instance().StartAsync();
+        await OnDatabaseAsync(instance, "INSERT INTO efscaling.outbox (projection, source, key) VALUES ('OrderView', 'Supplier.Id', '1')");
+        await instance.AddOrderAsync(null, 1);
+
+        await Eventually.ThatAsync(async () => (await instance.StatusAsync()).Pending == 1, _deadline, "the order to be applied");
+        Assert.Equal(await instance.ExpectedAsync(), await instance.ViewsAsync());
+        Assert.Equal((1, 1, 0), (await instance.StatusAsync()) is var status ? (status.Pending, status.Unknown, status.Parked) : default);
+        Assert.Equal(0, instance.Log.Count(EfScalingEventId.ProjectionFailed));
+
+        // Nobody has it any more: the source was removed, and the rebuild that follows makes up for it.
+        await using var context = instance.Context();
+        await context.Database.RebuildProjectionAsync<OrderView>();
+        await instance.UntilAppliedAsync();
+        Assert.Equal(0, await instance.RowsAsync());
+    }
+
+    [Fact]
+    public async Task Lag_of_a_change_of_many_views_begins_when_it_was_written()
+    {
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var (lags, applied) = (new ConcurrentQueue<double>(), 0L);
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name is "efscaling.projections.lag" or "efscaling.projections.applied")
+            {
+                l.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<double>((_, value, tags, _) => Note(tags, () => lags.Enqueue(value)));
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => Note(tags, () => Interlocked.Add(ref applied, value)));
+        var instance = database.Instance(o => o.Settings = p => p.Named("orders for lag"));
+        await instance.WriteAsync(c => c.AddRangeAsync(Enumerable.Range(0, 3).Select(_ => new Order { CustomerId = null })));
+        await instance.WriteAsync(async c =>
+        {
+            var customer = new Customer { Name = "Ada" };
+            foreach (var order in await c.Orders.ToListAsync())
+            {
+                order.Customer = customer;
+            }
+        });
+        await OnDatabaseAsync(instance, "DELETE FROM efscaling.outbox");
+        await instance.WriteAsync(async c => (await c.Customers.SingleAsync()).Name = "Grace");
+        await OnDatabaseAsync(instance, "UPDATE efscaling.outbox SET enqueued_at = enqueued_at - interval '1 hour'");
+
+        listener.Start();
+        await instance.StartAsync();
+        await Eventually.ThatAsync(() => lags.Count == 3 && Interlocked.Read(ref applied) == 3, _deadline, "three views to be applied and measured");
+
+        Assert.All(lags, lag => Assert.InRange(lag, 3600, 3700));
+        Assert.Equal(await instance.ExpectedAsync(), await instance.ViewsAsync());
+
+        static void Note(ReadOnlySpan<KeyValuePair<string, object?>> tags, Action note)
+        {
+            foreach (var tag in tags)
+            {
+                if (tag is { Key: "projection", Value: "orders for lag" })
+                {
+                    note();
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Entity_that_was_not_read_is_neither_deleted_nor_announced_under_a_wrong_key()
+    {
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var instance = await database.Instance().StartAsync();
+        await instance.AddOrderAsync(null, 1, 2);
+        await instance.UntilAppliedAsync();
+        var views = await instance.ViewsAsync();
+
+        await using var context = instance.Context();
+        var line = await context.Lines.AsNoTracking().OrderBy(l => l.Id).FirstAsync();
+        context.Remove(new OrderLine { Id = line.Id, Product = line.Product });
+        await Assert.ThrowsAsync<InvalidOperationException>(() => context.SaveChangesAsync());
+
+        Assert.Equal(0, await instance.RowsAsync());
+        Assert.Equal(views, await instance.ExpectedAsync());
+    }
+
+    [Fact]
+    public async Task Rebuild_comes_again_to_a_key_whose_view_is_being_made()
+    {
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var (built, go) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var instance = database.Instance(o => o.Build = async (db, id, token) =>
+        {
+            var view = await OrderContext.BuildAsync(db, id, token);
+            built.TrySetResult();
+            await go.Task.WaitAsync(token);
+            return view;
+        });
+        await instance.AddOrderAsync(null, 1);
+        await OnDatabaseAsync(instance, "DELETE FROM efscaling.outbox");
+        await using var context = instance.Context();
+        Assert.Equal(1, await context.Database.RebuildProjectionAsync<OrderView>());
+        Assert.Equal(0, await context.Database.RebuildProjectionAsync<OrderView>());
+        await instance.StartAsync();
+        await built.Task.WaitAsync(_deadline);
+
+        await context.Lines.ExecuteUpdateAsync(l => l.SetProperty(x => x.Price, 50));
+        Assert.Equal(1, await context.Database.RebuildProjectionAsync<OrderView>());
+        go.SetResult();
+        await instance.UntilAppliedAsync();
+
+        Assert.Equal(await instance.ExpectedAsync(), await instance.ViewsAsync());
     }
 
     [Fact]

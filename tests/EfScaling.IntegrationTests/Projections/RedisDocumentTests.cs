@@ -52,6 +52,25 @@ public sealed class RedisDocumentTests(ClusterFixture fixture)
     }
 
     [Fact]
+    public async Task Rights_that_the_documentation_names_suffice()
+    {
+        await using var redis = await RedisServer.StartAsync(
+            new RedisServerOptions { Users = ["views on >pw resetchannels ~efs:doc:* +hello +auth +ping +info +eval +evalsha +hget +hset +hdel +pexpire +persist"] });
+        await using var database = await OrderDatabase.CreateAsync(fixture.Cluster);
+        var instance = await database.Instance(o => o.Redis = OptionsOf(redis) with { User = "views", Password = "pw" }).StartAsync();
+        var order = new Order { Note = "first" };
+
+        await instance.WriteAsync(async c => await c.AddAsync(order));
+        await instance.UntilAppliedAsync();
+        Assert.NotNull(await FindAsync(instance, order.Id));
+
+        await instance.WriteAsync(async c => c.Remove(await c.Orders.SingleAsync()));
+        await instance.UntilAppliedAsync();
+        Assert.Null(await FindAsync(instance, order.Id));
+        Assert.Equal(0, instance.Log.Count(EfScalingEventId.ProjectionPaused));
+    }
+
+    [Fact]
     public async Task Projections_of_one_view_type_keep_documents_of_their_own_over_one_connection()
     {
         await using var redis = await RedisServer.StartAsync();

@@ -12,17 +12,16 @@ namespace EfScaling.Tests.Docs;
 /// <summary>What docs/query-cache.md says exists, and what exists it says.</summary>
 public partial class QueryCacheDocumentationTests
 {
-    private static readonly string Page = File.ReadAllText(Path.Combine(SourceTree.Root, "docs", "query-cache.md"));
+    private static readonly string Page = ShownCode.Read("docs", "query-cache.md");
 
     [Fact]
     public void Every_piece_of_code_is_compiled()
     {
-        var compiled = Flat(File.ReadAllText(Path.Combine(SourceTree.Root, "tests", "EfScaling.Tests", "Docs", "QueryCacheSnippets.cs")));
-        var readme = Code().Matches(File.ReadAllText(Path.Combine(SourceTree.Root, "README.md"))).Select(m => m.Groups[1].Value).Where(c => c.Contains("Cache", StringComparison.Ordinal));
-        string[] shown = [.. Code().Matches(Page).Select(m => m.Groups[1].Value), .. readme];
+        var compiled = ShownCode.Flat(ShownCode.Read("tests", "EfScaling.Tests", "Docs", "QueryCacheSnippets.cs"));
+        string[] shown = [.. ShownCode.In(Page), .. ShownCode.In(ShownCode.Read("README.md")).Where(c => c.Contains("Cache", StringComparison.Ordinal))];
 
         Assert.True(shown.Length > 5);
-        Assert.All(shown, code => Assert.Contains(Flat(code), compiled, StringComparison.Ordinal));
+        Assert.All(shown, code => Assert.Contains(ShownCode.Flat(code), compiled, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -47,15 +46,17 @@ public partial class QueryCacheDocumentationTests
     {
         var events = typeof(EfScalingEventId).GetFields(BindingFlags.Public | BindingFlags.Static)
             .Select(f => (f.Name, Id: (int)f.GetRawConstantValue()!))
-            .Where(e => e.Id is >= 720_300 and < 720_400);
+            .Where(e => e.Id is (>= 720_300 and < 720_400) or (>= 720_500 and < 720_600))
+            .ToList();
 
+        Assert.Contains(events, e => e.Name == nameof(EfScalingEventId.ChangeStreamRefused));
         Assert.All(events, e => Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"| `{e.Name}` | {e.Id} |"), Page, StringComparison.Ordinal));
     }
 
     [Fact]
     public void Every_instrument_is_named()
     {
-        var source = string.Concat(new[] { "QueryCacheMeter.cs", "CachingMeter.cs" }.Select(f => File.ReadAllText(Path.Combine(SourceTree.Root, "src", "EfScaling", "Diagnostics", f))));
+        var source = string.Concat(new[] { "QueryCacheMeter.cs", "CachingMeter.cs", "ChangeStreamMeter.cs" }.Select(f => ShownCode.Read("src", "EfScaling", "Diagnostics", f)));
         string[] names = [.. Instrument().Matches(source).Select(m => m.Value)];
 
         Assert.True(names.Length > 5);
@@ -68,12 +69,6 @@ public partial class QueryCacheDocumentationTests
             .Select(m => m.Name)
             .Distinct();
 
-    // The page is indented from its left edge, the compiled code from its method's.
-    private static string Flat(string code) => string.Join('\n', code.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0));
-
-    [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
-    private static partial Regex Code();
-
-    [GeneratedRegex("\"efscaling\\.caching\\.[a-z.]+\"")]
+    [GeneratedRegex("\"efscaling\\.(?:caching|replication\\.changes)\\.[a-z.]+\"")]
     private static partial Regex Instrument();
 }

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using EfScaling.Projections;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace EfScaling.Tests.Projections;
 
@@ -10,16 +11,24 @@ public sealed class ProjectionFaultTests
     {
         { new InvalidOperationException("wrong"), false },
         { new DbUpdateException("wrong", new InvalidOperationException()), false },
-        { new TimeoutException(), true },
-        { new IOException(), true },
-        { new InvalidOperationException("wrapped", new SocketException()), true },
+        { new TimeoutException(), false },
+        { new IOException(), false },
+        { new TaskCanceledException(), false },
+        { new NpgsqlException("The command took too long", new TimeoutException()), false },
+        { Refusal("40P01"), false },
+        { Refusal("57014"), false },
         { new ProjectionStoreException(new InvalidOperationException()), true },
-        { new TaskCanceledException(), true },
+        { new InvalidOperationException("wrapped", new NpgsqlException("Nobody listens", new SocketException())), true },
+        { new DbUpdateException("wrapped", new NpgsqlException("The stream broke", new EndOfStreamException())), true },
+        { Refusal("08006"), true },
+        { Refusal("25006"), true },
+        { Refusal("53300"), true },
+        { Refusal("57P01"), true },
     };
 
     [Theory]
     [MemberData(nameof(Faults))]
-    public void Surroundings_are_told_from_keys(Exception exception, bool isTransient) => Assert.Equal(isTransient, ProjectionFault.IsTransient(exception));
+    public void Outages_are_told_from_faults_of_keys(Exception exception, bool isOutage) => Assert.Equal(isOutage, ProjectionFault.IsOutage(exception));
 
     [Theory]
     [InlineData("broken", "InvalidOperationException: broken")]
@@ -33,4 +42,6 @@ public sealed class ProjectionFaultTests
 
     [Fact]
     public void Reason_is_short() => Assert.Equal(300, ProjectionFault.Describe(new InvalidOperationException(new string('x', 5000))).Length);
+
+    private static PostgresException Refusal(string state) => new("refused", "ERROR", "ERROR", state);
 }

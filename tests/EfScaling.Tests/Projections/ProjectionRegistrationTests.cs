@@ -45,6 +45,52 @@ public sealed class ProjectionRegistrationTests
         AssertRefused<InvalidOperationException>(p => p.Key(v => v.Id).On<Source>(s => s.Id).Build((_, _, _) => Task.FromResult<View?>(null)), "Named(...)", twice: true);
 
     [Fact]
+    public void Name_of_a_projection_of_another_context_is_refused()
+    {
+        var services = new ServiceCollection();
+        services.AddProjection<ProjectedContext, View>(Table);
+
+        var exception = Assert.Throws<InvalidOperationException>(() => services.AddProjection<OtherContext, View>(Table));
+        services.AddProjection<OtherContext, View>(p => Table(p.Named("other")));
+
+        Assert.Contains("Named(...)", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("'View' of 'OtherContext'", exception.Message, StringComparison.Ordinal);
+
+        static void Table<TContext>(ProjectionBuilder<TContext, View> projection)
+            where TContext : DbContext =>
+            projection.Key(v => v.Id).On<Source>(s => s.Id).Build((_, _, _) => Task.FromResult<View?>(null));
+    }
+
+    [Fact]
+    public void Store_is_registered_where_documents_are_kept_and_only_there()
+    {
+        var services = new ServiceCollection();
+        services.AddProjection<ProjectedContext, View>(p => Keyed(p).IntoDocuments().IntoTable());
+        Assert.DoesNotContain(services, d => d.ServiceType == typeof(IProjectionStore<View>));
+
+        services.AddProjection<ProjectedContext, View>(p => Keyed(p.Named("documents")).IntoDocuments());
+        Assert.Single(services, d => d.ServiceType == typeof(IProjectionStore<View>));
+    }
+
+    [Theory]
+    [InlineData(false, false, true)]
+    [InlineData(false, true, true)]
+    [InlineData(true, false, true)]
+    [InlineData(true, true, false)]
+    public void Projections_that_would_overwrite_documents_of_each_other_are_refused(bool firstInRedis, bool secondInRedis, bool isRefused)
+    {
+        var services = new ServiceCollection();
+        Add("first", firstInRedis);
+
+        var exception = Record.Exception(() => Add("second", secondInRedis));
+
+        Assert.Equal(isRefused, exception is InvalidOperationException && exception.Message.Contains("'first' and 'second'", StringComparison.Ordinal));
+
+        void Add(string name, bool isInRedis) =>
+            services.AddProjection<ProjectedContext, View>(p => _ = isInRedis ? Keyed(p.Named(name)).IntoRedis("localhost:1") : Keyed(p.Named(name)).IntoDocuments());
+    }
+
+    [Fact]
     public void What_is_missing_is_named()
     {
         AssertRefused<InvalidOperationException>(_ => { }, "Key(");
@@ -55,6 +101,7 @@ public sealed class ProjectionRegistrationTests
         AssertRefused<ArgumentException>(p => p.Key(v => v.Id).On<View>(v => v.Id), "from themselves");
         AssertRefused<ArgumentException>(p => p.Key(v => v.Id).On<Source, int>(s => s.Id, (_, _) => null!).On<Source, int>(s => s.Id, (_, _) => null!), "added twice");
         AssertRefused<ArgumentOutOfRangeException>(p => p.BatchSize(0), "rows");
+        AssertRefused<ArgumentOutOfRangeException>(p => p.BatchSize(1001), "rows");
         AssertRefused<ArgumentOutOfRangeException>(p => p.MaxAttempts(0), "attempts");
         AssertRefused<ArgumentOutOfRangeException>(p => p.PollInterval(TimeSpan.Zero), "interval");
         AssertRefused<ArgumentException>(p => p.Named(" "), "name");
@@ -75,6 +122,9 @@ public sealed class ProjectionRegistrationTests
         services.AddProjection<ProjectedContext, View>(p => p.Key(v => v.Id).On<Source>(s => s.Id).Build((_, _, _) => Task.FromResult<View?>(null)));
         services.AddProjection<ProjectedContext, View>(p => p.Named("second").Key(v => v.Id).On<Source>(s => s.Id).Apply((_, _, _) => Task.CompletedTask));
     }
+
+    private static ProjectionBuilder<ProjectedContext, View, int> Keyed(ProjectionBuilder<ProjectedContext, View> projection) =>
+        projection.Key(v => v.Id).On<Source>(s => s.Id).Build((_, _, _) => Task.FromResult<View?>(null));
 
     private static void AssertRefused<TException>(Action<ProjectionBuilder<ProjectedContext, View>> configure, string words, bool twice = false)
         where TException : Exception
@@ -98,6 +148,8 @@ public sealed class ProjectionRegistrationTests
             modelBuilder.Entity<Source>();
         }
     }
+
+    internal sealed class OtherContext(DbContextOptions<OtherContext> options) : DbContext(options);
 
     internal sealed class Source
     {

@@ -66,16 +66,11 @@ internal sealed class ChangePublication(ChangeServer server, ChangeStreamOptions
     private async Task CreateAsync(CancellationToken cancellationToken)
     {
         var sql = $"CREATE PUBLICATION {options.Publication} FOR ALL TABLES";
-        if (!options.CreatesPublication)
-        {
-            throw new ChangeStreamRefusedException($"Reading changes from '{server.Node}' needs the publication '{options.Publication}': let a superuser run {sql}.");
-        }
-
         await CheckIdentitiesAsync(sql, cancellationToken).ConfigureAwait(false);
         try
         {
             await ExecuteAsync(sql, cancellationToken).ConfigureAwait(false);
-            logger.ChangePublicationCreated(options.Publication, options.Name);
+            logger.ChangePublicationCreated(options.Publication, options.Slot);
         }
         catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {

@@ -41,28 +41,6 @@ internal sealed class ChangeReader : IAsyncDisposable
     /// <summary>Connects.</summary>
     public Task OpenAsync(CancellationToken cancellationToken) => _connection.Open(cancellationToken);
 
-    /// <summary>Makes a slot that ends with this connection.</summary>
-    /// <returns>The position from which on it knows every change; <see langword="null"/> when the name is taken.</returns>
-    /// <exception cref="ChangeStreamRefusedException">The server has no room for the slot.</exception>
-    public async Task<WalPosition?> CreateTemporarySlotAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            var slot = await _connection
-                .CreatePgOutputReplicationSlot(_options.Slot, temporarySlot: true, LogicalSlotSnapshotInitMode.NoExport, cancellationToken: cancellationToken)
-                .ConfigureAwait(false);
-            return new WalPosition((ulong)slot.ConsistentPoint);
-        }
-        catch (PostgresException raced) when (raced.SqlState == PostgresErrorCodes.DuplicateObject)
-        {
-            return null;
-        }
-        catch (PostgresException full) when (full.SqlState == PostgresErrorCodes.ConfigurationLimitExceeded)
-        {
-            throw ChangeSlot.NoRoom(_server.Node, full);
-        }
-    }
-
     /// <summary>Reads until the connection breaks, the consumer fails or the token says so; never completes otherwise.</summary>
     /// <param name="onBegun">Called once, when the server has begun to send.</param>
     /// <param name="consumer">Gets the changes of one transaction and the time since its commit as far as the server knows; called one at a time.</param>
@@ -160,7 +138,7 @@ internal sealed class ChangeReader : IAsyncDisposable
         if (_changed.Count > 0)
         {
             var sinceCommit = commit.ServerClock - commit.TransactionCommitTimestamp;
-            await consumer(new CommittedChanges(new WalPosition((ulong)end), _changed.ToFrozenSet()), sinceCommit).ConfigureAwait(false);
+            await consumer(new CommittedChanges(_changed.ToFrozenSet()), sinceCommit).ConfigureAwait(false);
         }
 
         _isInTransaction = false;

@@ -7,7 +7,7 @@ namespace EfScaling.Replication.ChangeStream;
 /// <summary>The replication slot in which the server keeps what was not handed on yet.</summary>
 internal sealed class ChangeSlot(ChangeServer server, ChangeStreamOptions options)
 {
-    public const string Plugin = "pgoutput";
+    private const string Plugin = "pgoutput";
 
     private const string Existing =
         """
@@ -99,7 +99,8 @@ internal sealed class ChangeSlot(ChangeServer server, ChangeStreamOptions option
             }
             catch (PostgresException full) when (full.SqlState == PostgresErrorCodes.ConfigurationLimitExceeded)
             {
-                throw NoRoom(server.Node, full);
+                throw new ChangeStreamRefusedException(
+                    $"Reading changes from '{server.Node}' needs one slot and, while it is made, a second ({NodeError.Describe(full)}): raise max_replication_slots and max_wal_senders.", full);
             }
             finally
             {
@@ -126,10 +127,6 @@ internal sealed class ChangeSlot(ChangeServer server, ChangeStreamOptions option
             }
         }
     }
-
-    /// <summary>Returns the refusal of a server whose slots are all in use.</summary>
-    public static ChangeStreamRefusedException NoRoom(string node, PostgresException cause) =>
-        new($"Reading changes from '{node}' needs one slot and, while it is made, a second ({NodeError.Describe(cause)}): raise max_replication_slots and max_wal_senders.", cause);
 
     private async Task<T?> ScalarAsync<T>(string sql, string[] arguments, CancellationToken cancellationToken)
     {

@@ -8,15 +8,9 @@ internal sealed record ChangeStreamOptions
 
     private readonly string _slot = "efscaling_cache";
     private readonly string _publication = "efscaling_cache";
+    private readonly long _retentionLimit = 1L << 30;
 
-    /// <summary>Gets the name in logs and metrics; the name of the slot by default.</summary>
-    public string Name
-    {
-        get => field ?? Slot;
-        init;
-    }
-
-    /// <summary>Gets the replication slot. All instances of an application share one, and one of them reads it.</summary>
+    /// <summary>Gets the replication slot, which names the stream in logs and metrics, too. All instances of an application share one, and one of them reads it.</summary>
     /// <exception cref="ArgumentException">It is no plain name of lower-case letters, digits and <c>_</c>, or longer than 59.</exception>
     public string Slot
     {
@@ -32,14 +26,17 @@ internal sealed record ChangeStreamOptions
         init => _publication = Checked(value, nameof(Publication));
     }
 
-    /// <summary>Gets whether a missing publication is created, which only a superuser may do.</summary>
-    public bool CreatesPublication { get; init; } = true;
-
-    /// <summary>Gets whether the slot goes with its connection. The server then keeps no log for instances that do not run, and each new connection begins with a gap.</summary>
-    public bool IsTemporary { get; init; }
-
     /// <summary>Gets how much log the server may keep for the slot before that is logged, in bytes.</summary>
-    public long RetentionLimit { get; init; } = 1L << 30;
+    /// <exception cref="ArgumentOutOfRangeException">It is less than 1.</exception>
+    public long RetentionLimit
+    {
+        get => _retentionLimit;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(RetentionLimit));
+            _retentionLimit = value;
+        }
+    }
 
     /// <summary>Gets the time between two measurements of the lag.</summary>
     public TimeSpan CheckInterval { get; init; } = TimeSpan.FromSeconds(5);

@@ -11,7 +11,7 @@ namespace EfScaling.Replication.ChangeStream;
 /// consumer's end and the server's knowledge of it. Nothing is confirmed before the consumer has completed; one that fails is called again with the same
 /// transaction. When the slot was lost, or there was none, the consumer is told that everything may have changed before it gets the first transaction.</para>
 /// <para>Any number of instances may run: one reads, the others wait for it to end, which the server notices after <c>wal_sender_timeout</c> when its machine died.
-/// Connection failures are tried again for ever.</para>
+/// Failures are tried again for ever, and so are servers that are not set up for it, which is logged as an error.</para>
 /// <para>Not reported: unlogged and temporary tables, definitions (ALTER, DROP, attaching a partition) and REFRESH MATERIALIZED VIEW. The slot keeps log on the server
 /// while no instance runs; <c>max_slot_wal_keep_size</c> bounds it.</para>
 /// </remarks>
@@ -30,7 +30,6 @@ internal sealed class LogicalChanges(
     private readonly Lock _lock = new();
     private ChangeLag? _lag;
     private int _failures;
-    private bool _wasAccepted;
     private bool _saidWaiting;
     private bool _saidRetained;
 
@@ -55,7 +54,6 @@ internal sealed class LogicalChanges(
     }
 
     /// <summary>Reads, and waits while another instance does, until the token says so. Call it once.</summary>
-    /// <exception cref="ChangeStreamRefusedException">The server is not set up for it, found before it first was; later that is logged and tried again.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -71,12 +69,7 @@ internal sealed class LogicalChanges(
             }
             catch (ChangeStreamRefusedException refusal)
             {
-                if (!_wasAccepted)
-                {
-                    throw;
-                }
-
-                logger.ChangeStreamRefused(options.Name, refusal.Message);
+                logger.ChangeStreamRefused(options.Slot, options.LongestRetry.TotalSeconds, refusal.Message);
                 await Task.Delay(options.LongestRetry, clock, cancellationToken).ConfigureAwait(false);
             }
 #pragma warning disable CA1031 // Whatever a connection or the consumer meets: what was not confirmed comes again.
@@ -84,7 +77,7 @@ internal sealed class LogicalChanges(
 #pragma warning restore CA1031
             {
                 var delay = TimeSpan.FromTicks(Math.Min(options.FirstRetry.Ticks << Math.Min(_failures++, MaxDoublings), options.LongestRetry.Ticks));
-                logger.ChangeStreamBroke(options.Name, delay.TotalSeconds, NodeError.Describe(failure));
+                logger.ChangeStreamBroke(options.Slot, delay.TotalSeconds, NodeError.Describe(failure));
                 await Task.Delay(delay, clock, cancellationToken).ConfigureAwait(false);
             }
             finally
@@ -105,14 +98,7 @@ internal sealed class LogicalChanges(
             {
                 switch (await slot.FindAsync(cancellationToken).ConfigureAwait(false))
                 {
-                    case ChangeSlotState.Ready or ChangeSlotState.Lost when options.IsTemporary:
-                        throw new ChangeStreamRefusedException(
-                            $"Reading changes from '{server.Node}' with a temporary slot needs a free name, and '{options.Slot}' is a lasting slot: choose another Slot, or run "
-                            + $"SELECT pg_drop_replication_slot('{options.Slot}').");
                     case ChangeSlotState.Ready:
-                        await ReadAsync(server, slot, cancellationToken).ConfigureAwait(false);
-                        continue;
-                    case ChangeSlotState.Missing when options.IsTemporary:
                         await ReadAsync(server, slot, cancellationToken).ConfigureAwait(false);
                         continue;
                     case ChangeSlotState.Missing:
@@ -137,10 +123,9 @@ internal sealed class LogicalChanges(
         if (!_saidWaiting)
         {
             _saidWaiting = true;
-            logger.ChangeStreamWaits(options.Name, options.Slot);
+            logger.ChangeStreamWaits(options.Slot);
         }
 
-        _wasAccepted = true;
         await Task.Delay(options.TakeOverInterval, clock, cancellationToken).ConfigureAwait(false);
     }
 
@@ -155,16 +140,6 @@ internal sealed class LogicalChanges(
         try
         {
             await reader.OpenAsync(cancellationToken).ConfigureAwait(false);
-            if (options.IsTemporary)
-            {
-                if (await reader.CreateTemporarySlotAsync(cancellationToken).ConfigureAwait(false) is not { } position)
-                {
-                    return;
-                }
-
-                await ReportGapAsync(position, "the slot is temporary", cancellationToken).ConfigureAwait(false);
-            }
-
             reading = reader.RunAsync(() => OnBegun(server), (changes, sinceCommit) => HandOnAsync(handover, changes, sinceCommit), network.Token);
             measuring = MeasureAsync(reader, slot, network.Token);
             var ended = await Task.WhenAny(reading, measuring, Task.Delay(Timeout.InfiniteTimeSpan, clock, stop.Token)).ConfigureAwait(false);
@@ -174,7 +149,7 @@ internal sealed class LogicalChanges(
         {
             // Another instance took the slot between our look and our start.
         }
-        catch (PostgresException unreadable) when (unreadable.SqlState == PostgresErrorCodes.UndefinedObject && !options.IsTemporary)
+        catch (PostgresException unreadable) when (unreadable.SqlState == PostgresErrorCodes.UndefinedObject)
         {
             // The publication was dropped and made again; the server decodes older changes with the catalog of their time, in which there is none.
             // A dropped slot says the same, and dropping it again does nothing.
@@ -202,9 +177,8 @@ internal sealed class LogicalChanges(
 
     private void OnBegun(ChangeServer server)
     {
-        _wasAccepted = true;
         _saidWaiting = false;
-        logger.ChangeStreamStarted(options.Name, options.Slot, server.Node);
+        logger.ChangeStreamStarted(options.Slot, server.Node);
     }
 
     private async Task HandOnAsync(ChangeHandover handover, CommittedChanges changes, TimeSpan sinceCommit)
@@ -212,14 +186,14 @@ internal sealed class LogicalChanges(
         var start = clock.GetTimestamp();
         await handover.GiveAsync(changes).ConfigureAwait(false);
         _failures = 0;
-        ChangeStreamMeter.CountTransaction(options.Name, sinceCommit + clock.GetElapsedTime(start));
+        ChangeStreamMeter.CountTransaction(options.Slot, sinceCommit + clock.GetElapsedTime(start));
     }
 
     private async Task ReportGapAsync(WalPosition position, string reason, CancellationToken cancellationToken)
     {
-        logger.ChangeStreamGap(options.Name, position.ToString(), reason);
-        ChangeStreamMeter.CountGap(options.Name);
-        await consumer(CommittedChanges.Everything(position), cancellationToken).ConfigureAwait(false);
+        logger.ChangeStreamGap(options.Slot, position.ToString(), reason);
+        ChangeStreamMeter.CountGap(options.Slot);
+        await consumer(CommittedChanges.Everything, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task MeasureAsync(ChangeReader reader, ChangeSlot slot, CancellationToken cancellationToken)
@@ -243,11 +217,11 @@ internal sealed class LogicalChanges(
     private void Report(ChangeLag lag)
     {
         Lag = lag;
-        ChangeStreamMeter.RecordLag(options.Name, lag.Time, lag.Bytes, lag.RetainedBytes);
+        ChangeStreamMeter.RecordLag(options.Slot, lag.Time, lag.Bytes, lag.RetainedBytes);
         var exceeds = lag.RetainedBytes > options.RetentionLimit;
         if (exceeds && !_saidRetained)
         {
-            logger.ChangeSlotRetainsTooMuch(options.Slot, lag.RetainedBytes, options.RetentionLimit, options.Name);
+            logger.ChangeSlotRetainsTooMuch(options.Slot, lag.RetainedBytes, options.RetentionLimit);
         }
 
         _saidRetained = exceeds;

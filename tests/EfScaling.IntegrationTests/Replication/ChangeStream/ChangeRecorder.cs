@@ -1,6 +1,8 @@
 using System.Threading.Channels;
+using EfScaling.Diagnostics;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Replication.ChangeStream;
+using EfScaling.Testing;
 
 namespace EfScaling.IntegrationTests.Replication.ChangeStream;
 
@@ -67,6 +69,14 @@ public sealed class ChangeRecorder : IAsyncDisposable
         }
 
         return await next;
+    }
+
+    /// <summary>Returns what a server that is not set up is said to lack. The instance goes on and tries again.</summary>
+    public async Task<string> RefusalAsync()
+    {
+        await Eventually.ThatAsync(() => Log.Count(EfScalingEventId.ChangeStreamRefused) > 0, _patience, "the server to be refused");
+        Assert.False(Running.IsCompleted);
+        return Log.Events.First(e => e.Id == EfScalingEventId.ChangeStreamRefused).Message;
     }
 
     /// <summary>Skips transactions until one of a table comes.</summary>

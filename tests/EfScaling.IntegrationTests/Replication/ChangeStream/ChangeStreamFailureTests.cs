@@ -242,29 +242,6 @@ public sealed class ChangeStreamFailureTests(LogicalCluster cluster) : IClassFix
     }
 
     [ServerFact]
-    public async Task A_temporary_slot_leaves_nothing_behind_and_begins_with_a_gap_each_time()
-    {
-        var database = await cluster.CreateDatabaseAsync(Tables);
-        await using var second = await StartTwoAsync(database);
-
-        Assert.Equal("everything", await second.NextAsync());
-        await database.ExecuteAsync(InsertB);
-        Assert.Equal("public.b", await second.NextAsync());
-        await second.DisposeAsync();
-        await Eventually.ThatAsync(async () => !await database.HasSlotAsync(), _patience, "the slot to go");
-
-        static async Task<ChangeRecorder> StartTwoAsync(LogicalDatabase database)
-        {
-            await using var first = await ChangeRecorder.StartNewAsync(database, o => o with { IsTemporary = true });
-            var second = ChangeRecorder.Start(database, o => o with { IsTemporary = true });
-            await Eventually.ThatAsync(() => second.Log.Count(EfScalingEventId.ChangeStreamWaits) == 1, _patience, "the second instance to wait");
-            await database.ExecuteAsync(InsertA);
-            Assert.Equal("public.a", await first.NextAsync());
-            return second;
-        }
-    }
-
-    [ServerFact]
     public async Task A_slot_that_keeps_too_much_is_logged_and_the_lag_measured()
     {
         var database = await cluster.CreateDatabaseAsync(Tables);

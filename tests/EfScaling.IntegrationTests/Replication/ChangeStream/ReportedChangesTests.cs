@@ -155,25 +155,4 @@ public sealed class ReportedChangesTests(LogicalCluster cluster) : IClassFixture
         await first.CommitAsync();
         Assert.Equal("public.a", await changes.NextAsync());
     }
-
-    [ServerFact]
-    public async Task Positions_grow_and_lie_behind_the_commit()
-    {
-        var database = await cluster.CreateDatabaseAsync(Tables);
-        await using var changes = ChangeRecorder.Start(database);
-        var last = (await changes.NextChangesAsync()).Position;
-
-        for (var i = 0; i < 20; i++)
-        {
-            var before = await PositionAsync();
-            await database.ExecuteAsync($"INSERT INTO a VALUES ({i})");
-            var after = await PositionAsync();
-            var reported = (await changes.NextChangesAsync()).Position;
-            Assert.True(last < reported, $"{last} < {reported}");
-            Assert.True(before < reported && reported <= after, $"{before} < {reported} <= {after}");
-            last = reported;
-        }
-
-        async Task<WalPosition> PositionAsync() => new((ulong)await database.ScalarAsync<NpgsqlLogSequenceNumber>("SELECT pg_current_wal_insert_lsn()"));
-    }
 }

@@ -1,11 +1,10 @@
-using EfScaling.Consistency;
 using EfScaling.Replication.ChangeStream;
 
 namespace EfScaling.Tests.Replication.ChangeStream;
 
 public sealed class ChangeHandoverTests
 {
-    private static readonly CommittedChanges _changes = CommittedChanges.Everything(new WalPosition(1));
+    private static readonly CommittedChanges _changes = CommittedChanges.Everything;
 
     [Fact]
     public async Task Disposing_cancels_the_call_under_way_and_waits_for_its_end()

@@ -19,10 +19,6 @@ public sealed class ChangeStreamOptionsTests
     }
 
     [Fact]
-    public void The_stream_is_named_after_its_slot_unless_it_has_a_name()
-    {
-        Assert.Equal("efscaling_cache", new ChangeStreamOptions().Name);
-        Assert.Equal("shard_1", new ChangeStreamOptions { Slot = "shard_1" }.Name);
-        Assert.Equal("orders", new ChangeStreamOptions { Slot = "shard_1", Name = "orders" }.Name);
-    }
+    public void Limit_of_the_retained_log_is_more_than_nothing() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ChangeStreamOptions { RetentionLimit = 0 });
 }

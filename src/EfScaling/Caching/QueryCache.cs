@@ -78,6 +78,9 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <returns>Completes when the attempt has ended, whatever its outcome. Never fails.</returns>
     public Task BeginStart(CacheState? known) => _starter.Begin(known);
 
+    /// <inheritdoc cref="CacheStarter.BeginForWrite" />
+    public Task BeginStartForWrite() => _starter.BeginForWrite();
+
     /// <inheritdoc cref="CacheStarter.Recheck" />
     public void Recheck(CacheState known) => _starter.Recheck(known);
 

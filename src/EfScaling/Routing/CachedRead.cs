@@ -177,6 +177,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         else
         {
             ((RoutedDataReader)reader).Record(fill);
+            fill.Stream();
         }
 
         return reader;

@@ -19,6 +19,9 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>How long a process may take to load an expensive result before another one may try.</summary>
     private static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(3);
 
+    // The part of its time that a result in memory has used up when a hit starts it anew.
+    private const int ProlongsAfter = 4;
+
     // So that an application that makes up SQL does not fill the log and the memory.
     private const int MostReports = 1_000;
 
@@ -108,13 +111,24 @@ internal sealed class QueryCache : IAsyncDisposable
     /// When the store must have been asked for the versions at the earliest, for a session that brings along what it has written elsewhere: the report of such a
     /// write may still be under way. <see cref="Moment.Never"/> for all others.
     /// </param>
-    public LocalResult? FindLocal(CacheRequest request, Moment now, Moment askedSince) =>
-        Store.IsReporting
-        && Local.Find(request.Key, now) is { } result
-        && Versions.TryStamp(request.Versions, TimelineOf(request), askedSince, out var stamp)
-        && stamp == result.Stamp
-            ? result
-            : null;
+    public LocalResult? FindLocal(CacheRequest request, Moment now, Moment askedSince)
+    {
+        if (!Store.IsReporting
+            || Local.Find(request.Key, now) is not { } result
+            || !Versions.TryStamp(request.Versions, TimelineOf(request), askedSince, out var stamp)
+            || stamp != result.Stamp)
+        {
+            return null;
+        }
+
+        // The store does not hear of hits in memory unless it is told; now and then will do.
+        if (request.Query.Hints.IsSliding && result.TryProlong(now.Plus(request.TimeToLive, Clock), request.TimeToLive / ProlongsAfter, Clock))
+        {
+            Prolong(request);
+        }
+
+        return result;
+    }
 
     /// <summary>Judges what the store answered.</summary>
     /// <param name="request">The query.</param>
@@ -157,7 +171,7 @@ internal sealed class QueryCache : IAsyncDisposable
             return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since };
         }
 
-        Local.Keep(request.Key, rows!, stamp, now, TimeLeft(header));
+        Local.Keep(request.Key, rows!, stamp, now, request.Query.Hints.IsSliding ? request.TimeToLive : TimeLeft(header));
         return new CacheVerdict(CacheOutcome.Hit) { Stamp = stamp, Since = since, Rows = rows, ShownBy = now };
     }
 

@@ -43,6 +43,7 @@ internal sealed class QueryCache : IAsyncDisposable
         (Options, Store, Scope, _source, _logger) = (options, store, scope, source, logger);
         _codecs = options.Codecs.Aggregate(RowCodecs.Provided, (codecs, c) => c.AddTo(codecs));
         Local = new LocalResults(options.LocalBytes, source.Clock);
+        TooLarge = new RefusedResults(source.Clock);
         Flights = new Flights(source.Clock);
         Publisher = new CachePublisher(store, Versions, source.Clock, logger);
         _starter = new CacheStarter(store, source, database, options.Prefix, Publisher, logger);
@@ -63,6 +64,9 @@ internal sealed class QueryCache : IAsyncDisposable
 
     /// <summary>Gets the results that the process keeps.</summary>
     public LocalResults Local { get; }
+
+    /// <summary>Gets the results that were too large to be kept, and had to be read twice to find that out.</summary>
+    public RefusedResults TooLarge { get; }
 
     /// <summary>Gets the versions that the process knows.</summary>
     public LocalVersions Versions { get; } = new();

@@ -200,7 +200,8 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
 
         if (answer.Failure is { } failure)
         {
-            logger.WriteNotPublished(LevelOfReport(), store.Name, keys.Count, failure);
+            var level = LevelOfReport();
+            logger.WriteNotPublished(level, store.Name, keys.Count, failure);
         }
 
         _ = PublishAgainAsync(state, keys, intent, lease);
@@ -275,7 +276,8 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         }
 
         QueryCacheMeter.CountPublicationFailure();
-        logger.WriteNotPublished(LevelOfReport(), store.Name, publication.Keys.Count, answer.Failure!);
+        var level = LevelOfReport();
+        logger.WriteNotPublished(level, store.Name, publication.Keys.Count, answer.Failure!);
         UnderWay.Remove(_unpublished.Add(publication.Keys, publication.Intent));
     }
 

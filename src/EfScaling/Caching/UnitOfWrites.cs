@@ -179,8 +179,8 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
         {
             cache.Publisher.Owe();
             _ = cache.BeginStart(null);
-            logger.WriteNotPublished(
-                cache.Publisher.LevelOfReport(), cache.Store.Name, _tables.Count, cache.Store.Outage ?? "the cache does not know the database yet");
+            var level = cache.Publisher.LevelOfReport();
+            logger.WriteNotPublished(level, cache.Store.Name, _tables.Count, cache.Store.Outage ?? "the cache does not know the database yet");
             Discard();
             return null;
         }

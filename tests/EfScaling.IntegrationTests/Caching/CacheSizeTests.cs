@@ -45,6 +45,22 @@ public sealed class CacheSizeTests(ClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_value_that_would_not_survive_being_kept_is_no_large_result()
+    {
+        var process = await CachedBlogs.StartAsync(fixture.Cluster, also: o => o.UseNpgsql(fixture.Cluster.Primary.ConnectionString, n => n.EnableRetryOnFailure()));
+        await fixture.Cluster.Primary.ExecuteAsync($"INSERT INTO \"Notes\" (\"Text\") VALUES (repeat('!(', 300) || 'x{_notes.Mark}' || repeat(')', 300))");
+        for (var i = 0; i < 3; i++)
+        {
+            var outcome = await process.OutcomeAsync(async c =>
+                Assert.Single(await c.Notes.Where(n => n.Text.Contains("x" + _notes.Mark)).Select(n => EF.Functions.ToTsQuery("simple", n.Text)).Cacheable().ToListAsync()));
+            Assert.NotEqual(CacheOutcome.TooLarge, outcome);
+        }
+
+        Assert.Equal(1, process.Events.Count(EfScalingEventId.QueryNotCacheable));
+        Assert.Contains(process.Events.Events, e => e.Message.Contains("would not survive being kept", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Hits_in_memory_start_the_time_of_a_sliding_result_anew_in_the_store_too()
     {
         await using var store = new ProlongedCacheStore(new MemoryCacheStore());

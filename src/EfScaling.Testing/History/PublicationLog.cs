@@ -10,7 +10,11 @@ public sealed class PublicationLog : ILoggerFactory, ILogger
     private static readonly AsyncLocal<Publication?> _current = new();
 
     /// <inheritdoc />
-    public ILogger CreateLogger(string categoryName) => this;
+    public ILogger CreateLogger(string categoryName)
+    {
+        ArgumentNullException.ThrowIfNull(categoryName);
+        return categoryName.StartsWith("EfScaling.", StringComparison.Ordinal) ? new EachWrite(this) : this;
+    }
 
     /// <inheritdoc />
     public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
@@ -42,6 +46,18 @@ public sealed class PublicationLog : ILoggerFactory, ILogger
 
     /// <summary>Begins to watch the write that the caller's flow is about to do.</summary>
     internal static Publication Watch() => _current.Value = new Publication();
+
+    // Of an outage only the first write is a warning. EF's own categories are not asked for more: that would cost each command.
+    private sealed class EachWrite(PublicationLog log) : ILogger
+    {
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Debug;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            log.Log(logLevel, eventId, state, exception, formatter);
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+    }
 
     /// <summary>What became of the publication of one write.</summary>
     internal sealed class Publication : IDisposable

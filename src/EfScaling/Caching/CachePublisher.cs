@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using Microsoft.Extensions.Logging;
@@ -12,15 +11,22 @@ namespace EfScaling.Caching;
 /// </remarks>
 internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
+    // A server runs one script at a time, and others wait for it.
+    private const int MostAtOnce = 1_000;
+
     // How often overdue writes of other processes are looked for, and failed publications are tried again.
     private static readonly TimeSpan _period = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _retryPause = TimeSpan.FromMilliseconds(100);
 
-    private readonly Channel<Publication> _unpublished = Channel.CreateUnbounded<Publication>(new UnboundedChannelOptions { SingleReader = true });
+    // Of an outage that goes on, not each write is worth a warning.
+    private static readonly TimeSpan _pauseAfterWarning = TimeSpan.FromSeconds(10);
+
+    private readonly UnpublishedWrites _unpublished = new();
     private readonly CancellationTokenSource _ending = new();
     private readonly Lock _lock = new();
     private string? _keyPrefix;
     private bool _owesEverything;
+    private Moment _warnedAt = Moment.Never;
     private Task _retrying = Task.CompletedTask;
     private Task _recovering = Task.CompletedTask;
 
@@ -49,10 +55,10 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         {
             var everything = EverythingIn(keyPrefix);
             UnderWay.Add(everything);
-            Settle(new Publication(everything, null), await store.BumpAsync(everything, null, CancellationToken.None).ConfigureAwait(false));
+            Settle(new Publication(everything, null), await BumpAsync(everything, null, CancellationToken.None).ConfigureAwait(false));
         }
 
-        await store.RecoverAsync(keyPrefix + "i", _ending.Token).ConfigureAwait(false);
+        await RecoverOverdueAsync(keyPrefix + "i").ConfigureAwait(false);
     }
 
     /// <summary>Notes a committed write of which not even the keys are known: everything counts as old once they are.</summary>
@@ -71,7 +77,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
             var everything = EverythingIn(keyPrefix);
             UnderWay.Add(everything);
             Array.ForEach(everything, versions.Forget);
-            _unpublished.Writer.TryWrite(new Publication(everything, Intent: null));
+            UnderWay.Remove(_unpublished.Add(everything, intent: null));
         }
     }
 
@@ -108,6 +114,25 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         return Settle(state, new Publication(keys, intent), answer, isCurrent);
     }
 
+    /// <summary>Reads versions, from a store that may throw though it must not.</summary>
+    public ValueTask<CacheReading> AskAsync(string[] keys) => new VersionQuestion(store, keys).AnswerAsync();
+
+    /// <summary>Returns how loud to report a committed write that the store was not told of: the first of an outage is a warning, and then one now and then.</summary>
+    public LogLevel LevelOfReport()
+    {
+        lock (_lock)
+        {
+            var now = Moment.Now(clock);
+            if (_warnedAt.Until(now, clock) < _pauseAfterWarning)
+            {
+                return LogLevel.Debug;
+            }
+
+            _warnedAt = now;
+            return LogLevel.Warning;
+        }
+    }
+
     /// <summary>Takes an announcement back: what it announced was rolled back.</summary>
     public void Withdraw(CacheIntent intent) => _ = BumpAsync([], intent, CancellationToken.None).AsTask();
 
@@ -126,13 +151,12 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
     public async ValueTask DisposeAsync()
     {
         await _ending.CancelAsync().ConfigureAwait(false);
-        _unpublished.Writer.TryComplete();
         await Task.WhenAll(_retrying, _recovering).ConfigureAwait(false);
         _ending.Dispose();
     }
 
     // What a change of the schema has tied to a table since, by a foreign key or a view, is not among the keys.
-    private SchemaQuestion AskSchema(CacheState state) => new(store, state.SchemaKey);
+    private VersionQuestion AskSchema(CacheState state) => new(store, [state.SchemaKey]);
 
     private bool Settle(CacheState state, Publication publication, CacheAnswer answer, bool isCurrent)
     {
@@ -161,7 +185,8 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
 
         if (answer.Failure is { } failure)
         {
-            logger.WriteNotPublished(store.Name, keys.Count, failure);
+            var level = LevelOfReport();
+            logger.WriteNotPublished(level, store.Name, keys.Count, failure);
         }
 
         _ = PublishAgainAsync(state, keys, intent, lease);
@@ -205,6 +230,19 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
             return new CacheAnswer($"the store threw {exception.GetType().Name}");
         }
     }
+
+    private async ValueTask<int> RecoverOverdueAsync(string log)
+    {
+        try
+        {
+            return await store.RecoverAsync(log, _ending.Token).ConfigureAwait(false);
+        }
+        catch (Exception) when (!_ending.IsCancellationRequested)
+        {
+            // It is tried again soon.
+            return 0;
+        }
+    }
 #pragma warning restore CA1031
 
     private void Settle(Publication publication, CacheAnswer answer)
@@ -223,28 +261,53 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         }
 
         QueryCacheMeter.CountPublicationFailure();
-        logger.WriteNotPublished(store.Name, publication.Keys.Count, answer.Failure!);
-        _unpublished.Writer.TryWrite(publication);
+        var level = LevelOfReport();
+        logger.WriteNotPublished(level, store.Name, publication.Keys.Count, answer.Failure!);
+        UnderWay.Remove(_unpublished.Add(publication.Keys, publication.Intent));
     }
 
     private async Task RetryAsync()
     {
         try
         {
-            await foreach (var publication in _unpublished.Reader.ReadAllAsync(_ending.Token).ConfigureAwait(false))
+            while (true)
             {
-                while (!(await BumpAsync(publication.Keys, publication.Intent, _ending.Token).ConfigureAwait(false)).IsDone)
+                await _unpublished.UntilAddedAsync(_ending.Token).ConfigureAwait(false);
+                var (keys, intents) = _unpublished.Take();
+                foreach (var some in keys.Chunk(MostAtOnce))
                 {
-                    await Task.Delay(_retryPause, clock, _ending.Token).ConfigureAwait(false);
+                    await UntilDoneAsync(some, intent: null).ConfigureAwait(false);
+                    Settle(new Publication(some, Intent: null), CacheAnswer.Done);
                 }
 
-                Settle(publication, CacheAnswer.Done);
-                logger.WritePublishedLate(store.Name, publication.Keys.Count);
+                // Last: whatever happens before, others publish what is announced.
+                foreach (var intent in intents)
+                {
+                    await UntilDoneAsync([], intent).ConfigureAwait(false);
+                }
+
+                if (keys.Length > 0)
+                {
+                    lock (_lock)
+                    {
+                        _warnedAt = Moment.Never;
+                    }
+
+                    logger.WritePublishedLate(store.Name, keys.Length);
+                }
             }
         }
         catch (OperationCanceledException)
         {
             // The cache ends; what was not published is announced, and others publish it.
+        }
+    }
+
+    private async Task UntilDoneAsync(IReadOnlyList<string> keys, CacheIntent? intent)
+    {
+        while (!(await BumpAsync(keys, intent, _ending.Token).ConfigureAwait(false)).IsDone)
+        {
+            await Task.Delay(_retryPause, clock, _ending.Token).ConfigureAwait(false);
         }
     }
 
@@ -255,7 +318,7 @@ internal sealed class CachePublisher(ICacheStore store, LocalVersions versions, 
         {
             while (await timer.WaitForNextTickAsync(_ending.Token).ConfigureAwait(false))
             {
-                var count = await store.RecoverAsync(_keyPrefix + "i", _ending.Token).ConfigureAwait(false);
+                var count = await RecoverOverdueAsync(_keyPrefix + "i").ConfigureAwait(false);
                 if (count > 0)
                 {
                     QueryCacheMeter.CountRecoveredWrites(count);

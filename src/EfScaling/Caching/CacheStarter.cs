@@ -14,13 +14,19 @@ namespace EfScaling.Caching;
 internal sealed class CacheStarter(
     ICacheStore store, IPositionSource source, DbDataSource database, string prefix, CachePublisher publisher, ILogger logger)
 {
+    /// <summary>How long the first write of a process waits for what it must know to be published.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(500);
+
     private static readonly TimeSpan _pauseAfterFailure = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan _pauseAfterRecheck = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan _pauseWhileInsisting = TimeSpan.FromMilliseconds(10);
 
     private readonly Lock _lock = new();
     private volatile CacheState? _state;
     private Task _starting = Task.CompletedTask;
+    private Task? _insisting;
     private Moment _failedAt = Moment.Never;
+    private volatile bool _failedInOutage;
     private string? _saidReason;
     private Moment _recheckedAt = Moment.Never;
 
@@ -30,31 +36,16 @@ internal sealed class CacheStarter(
     /// <summary>Begins to learn, unless that is under way or has just failed.</summary>
     /// <param name="known">What the caller has found to be out of date; <see langword="null"/> if it knows nothing.</param>
     /// <returns>Completes when the attempt has ended, whatever its outcome. Never fails.</returns>
-    public Task Begin(CacheState? known)
+    public Task Begin(CacheState? known) => Begin(known, insists: false);
+
+    /// <summary>Begins to learn for a write. The first one has it tried again and again, for a store that is still connecting when the process starts.</summary>
+    /// <returns>Completes when the database is known, or when it is not for all that has been tried. Never fails.</returns>
+    public Task BeginForWrite()
     {
         lock (_lock)
         {
-            if (!_starting.IsCompleted || (_state is { } newer && !ReferenceEquals(newer, known) && State is not null))
-            {
-                return _starting;
-            }
-
-            var now = Moment.Now(source.Clock);
-            if (_failedAt != Moment.Never && _failedAt.Until(now, source.Clock) < _pauseAfterFailure)
-            {
-                return _starting;
-            }
-
-            // Nothing of the caller's flow may reach what others wait for, least of all a transaction around it.
-            if (ExecutionContext.IsFlowSuppressed())
-            {
-                return _starting = Task.Run(StartAsync);
-            }
-
-            using (ExecutionContext.SuppressFlow())
-            {
-                return _starting = Task.Run(StartAsync);
-            }
+            _insisting ??= Detached(InsistAsync);
+            return _insisting.IsCompleted ? Begin(null) : _insisting;
         }
     }
 
@@ -79,7 +70,7 @@ internal sealed class CacheStarter(
 
     private async Task RecheckAsync(CacheState known)
     {
-        var reading = await store.ReadAsync(null, [known.DataKey, known.SchemaKey], CancellationToken.None).ConfigureAwait(false);
+        var reading = await publisher.AskAsync([known.DataKey, known.SchemaKey]).ConfigureAwait(false);
         if (reading.Failure is null && !known.IsOf(reading))
         {
             await Begin(known).ConfigureAwait(false);
@@ -96,24 +87,71 @@ internal sealed class CacheStarter(
         return $"{prefix}:{{{(ulong)key.Digest:x16}}}:";
     }
 
+    // Nothing of the caller's flow may reach what others wait for, least of all a transaction around it.
+    private static Task Detached(Func<Task> work)
+    {
+        if (ExecutionContext.IsFlowSuppressed())
+        {
+            return Task.Run(work);
+        }
+
+        using (ExecutionContext.SuppressFlow())
+        {
+            return Task.Run(work);
+        }
+    }
+
+    private Task Begin(CacheState? known, bool insists)
+    {
+        lock (_lock)
+        {
+            if (!_starting.IsCompleted || (_state is { } newer && !ReferenceEquals(newer, known) && State is not null))
+            {
+                return _starting;
+            }
+
+            return !insists && HasJustFailed ? _starting : _starting = Detached(StartAsync);
+        }
+    }
+
+    // What failed for want of the store need not wait when the store is there.
+    private bool HasJustFailed =>
+        _failedAt != Moment.Never
+        && _failedAt.Until(Moment.Now(source.Clock), source.Clock) < _pauseAfterFailure
+        && !(_failedInOutage && store.Outage is null);
+
+    private async Task InsistAsync()
+    {
+        var began = Moment.Now(source.Clock);
+        await Begin(null, insists: true).ConfigureAwait(false);
+        while (State is null && began.Until(Moment.Now(source.Clock), source.Clock) < LongestWait)
+        {
+            await Task.Delay(_pauseWhileInsisting, source.Clock).ConfigureAwait(false);
+            await Begin(null, insists: true).ConfigureAwait(false);
+        }
+    }
+
+    // A store of the application may throw though it must not; then the cache stays out of use, and is tried again.
+#pragma warning disable CA1031
     private async Task StartAsync()
     {
+        var startedInOutage = store.Outage is not null;
         try
         {
             var identity = source.Identity
                 ?? (await source.PositionSinceAsync(Moment.Now(source.Clock), CancellationToken.None).ConfigureAwait(false))?.Identity;
             if (identity is not { } known)
             {
-                Fail("the primary is not known");
+                Fail("the primary is not known", startedInOutage);
                 return;
             }
 
             var keyPrefix = KeyPrefixOf(prefix, source.Shard, known);
             await publisher.OpenAsync(keyPrefix).ConfigureAwait(false);
-            var reading = await store.ReadAsync(null, [CacheState.SchemaKeyOf(keyPrefix)], CancellationToken.None).ConfigureAwait(false);
+            var reading = await publisher.AskAsync([CacheState.SchemaKeyOf(keyPrefix)]).ConfigureAwait(false);
             if (reading.Failure is { } failure)
             {
-                Fail(failure);
+                Fail(failure, startedInOutage);
                 return;
             }
 
@@ -129,9 +167,14 @@ internal sealed class CacheStarter(
         }
         catch (DbException exception)
         {
-            Fail(exception.Message);
+            Fail(exception.Message, startedInOutage);
+        }
+        catch (Exception exception)
+        {
+            Fail($"it was prevented by {exception.GetType().Name}", startedInOutage);
         }
     }
+#pragma warning restore CA1031
 
     private async Task<TableCatalog> ReadCatalogAsync()
     {
@@ -142,8 +185,9 @@ internal sealed class CacheStarter(
         }
     }
 
-    private void Fail(string reason)
+    private void Fail(string reason, bool startedInOutage)
     {
+        _failedInOutage = startedInOutage || store.Outage is not null;
         _failedAt = Moment.Now(source.Clock);
         if (reason != _saidReason)
         {

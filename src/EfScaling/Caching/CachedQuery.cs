@@ -12,7 +12,6 @@ internal sealed class CachedQuery
     private readonly IReadOnlyList<RowColumn> _columns;
     private readonly bool _areFoundByName;
     private readonly ConcurrentDictionary<CacheStarter, Dependencies> _dependencies = new();
-    private volatile bool _isTooLarge;
 
     /// <param name="hints">What the query says.</param>
     /// <param name="facts">What its SQL tree says.</param>
@@ -53,13 +52,6 @@ internal sealed class CachedQuery
 
     /// <summary>Gets whether the query calls or holds what nobody knows not to write.</summary>
     public bool MayWriteUnseen { get; }
-
-    /// <summary>Gets or sets whether a result turned out too large after it had been read in vain; then the query is not asked of the cache again.</summary>
-    public bool IsTooLarge
-    {
-        get => _isTooLarge;
-        set => _isTooLarge = value;
-    }
 
     /// <summary>Returns what the result depends on.</summary>
     /// <param name="cache">The cache, by which what was found is remembered.</param>

@@ -7,6 +7,7 @@ namespace EfScaling.Caching;
 /// <remarks>Thread-safe.</remarks>
 internal sealed class Flight(Moment startedAt)
 {
+    private ITimer? _ending;
     private readonly TaskCompletionSource<RowSet?> _rows = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Gets when the load began.</summary>
@@ -14,7 +15,25 @@ internal sealed class Flight(Moment startedAt)
 
     /// <summary>Ends the load.</summary>
     /// <param name="rows">The result; <see langword="null"/> if there is none that others may have.</param>
-    public void Land(RowSet? rows) => _rows.TrySetResult(rows);
+    public void Land(RowSet? rows)
+    {
+        _rows.TrySetResult(rows);
+        Volatile.Read(ref _ending)?.Dispose();
+    }
+
+    /// <summary>Ends the load after a time, unless it has ended before.</summary>
+    /// <param name="limit">The time.</param>
+    /// <param name="end">Ends it.</param>
+    /// <param name="clock">Measures the time.</param>
+    public void LandAfter(TimeSpan limit, Action end, TimeProvider clock)
+    {
+        var ending = clock.CreateTimer(static end => ((Action)end!)(), end, limit, Timeout.InfiniteTimeSpan);
+        Volatile.Write(ref _ending, ending);
+        if (_rows.Task.IsCompleted)
+        {
+            ending.Dispose();
+        }
+    }
 
     /// <summary>Waits for the result.</summary>
     /// <returns><see langword="null"/> if there is none, or not in time.</returns>

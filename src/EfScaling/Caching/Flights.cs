@@ -14,6 +14,9 @@ internal sealed class Flights(TimeProvider clock)
     /// <summary>How long a reader waits for another's load before it loads by itself.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    // How long others wait for an application that reads the rows one by one, at its own pace.
+    private static readonly TimeSpan _patienceWithStreams = TimeSpan.FromMilliseconds(100);
+
     // A reader that was abandoned without being disposed never lands.
     private static readonly TimeSpan _longest = TimeSpan.FromSeconds(10);
 
@@ -37,6 +40,9 @@ internal sealed class Flights(TimeProvider clock)
         isOwn = ReferenceEquals(flight, own);
         return flight;
     }
+
+    /// <summary>Notes that the application has begun to read the rows of a load. If that takes it long, those who wait load by themselves.</summary>
+    public void Stream(UInt128 query, UInt128 stamp, Flight flight) => flight.LandAfter(_patienceWithStreams, () => Land(query, stamp, flight, null), clock);
 
     /// <summary>Ends a load.</summary>
     public void Land(UInt128 query, UInt128 stamp, Flight flight, RowSet? rows)

@@ -30,14 +30,11 @@ internal sealed class LocalResults(long maxBytes, TimeProvider clock) : IDisposa
             return;
         }
 
-        var expiresAt = new Moment(clock.GetTimestamp() + (long)(timeToLive.TotalSeconds * clock.TimestampFrequency));
+        var expiresAt = Moment.Now(clock).Plus(timeToLive, clock);
         using var entry = _results.CreateEntry(query);
         entry.Value = new LocalResult(rows, stamp, shownBy, expiresAt);
         entry.Size = rows.Size;
     }
-
-    /// <summary>Forgets a result.</summary>
-    public void Remove(UInt128 query) => _results?.Remove(query);
 
     /// <inheritdoc />
     public void Dispose() => _results?.Dispose();

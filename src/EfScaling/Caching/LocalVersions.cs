@@ -13,6 +13,9 @@ namespace EfScaling.Caching;
 /// </remarks>
 internal sealed class LocalVersions
 {
+    /// <summary>Of how many versions changes are remembered one by one.</summary>
+    public const int MostChanges = 10_000;
+
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<string, Known> _known = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _changedAt = new(StringComparer.Ordinal);
@@ -29,7 +32,8 @@ internal sealed class LocalVersions
         lock (_lock)
         {
             _changes++;
-            if (version is null)
+            // Of too many all count as changed, which costs each of them one question to the store.
+            if (version is null || (_changedAt.Count >= MostChanges && !_changedAt.ContainsKey(version)))
             {
                 _allChangedAt = _changes;
                 _changedAt.Clear();

@@ -19,6 +19,9 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>How long a process may take to load an expensive result before another one may try.</summary>
     private static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(3);
 
+    // The part of its time that a result in memory has used up when a hit starts it anew.
+    private const int ProlongsAfter = 4;
+
     // So that an application that makes up SQL does not fill the log and the memory.
     private const int MostReports = 1_000;
 
@@ -40,6 +43,7 @@ internal sealed class QueryCache : IAsyncDisposable
         (Options, Store, Scope, _source, _logger) = (options, store, scope, source, logger);
         _codecs = options.Codecs.Aggregate(RowCodecs.Provided, (codecs, c) => c.AddTo(codecs));
         Local = new LocalResults(options.LocalBytes, source.Clock);
+        TooLarge = new RefusedResults(source.Clock);
         Flights = new Flights(source.Clock);
         Publisher = new CachePublisher(store, Versions, source.Clock, logger);
         _starter = new CacheStarter(store, source, database, options.Prefix, Publisher, logger);
@@ -61,6 +65,9 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>Gets the results that the process keeps.</summary>
     public LocalResults Local { get; }
 
+    /// <summary>Gets the results that were too large to be kept, and had to be read twice to find that out.</summary>
+    public RefusedResults TooLarge { get; }
+
     /// <summary>Gets the versions that the process knows.</summary>
     public LocalVersions Versions { get; } = new();
 
@@ -77,6 +84,9 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <param name="known">What has turned out to be out of date; <see langword="null"/> if nothing is known.</param>
     /// <returns>Completes when the attempt has ended, whatever its outcome. Never fails.</returns>
     public Task BeginStart(CacheState? known) => _starter.Begin(known);
+
+    /// <inheritdoc cref="CacheStarter.BeginForWrite" />
+    public Task BeginStartForWrite() => _starter.BeginForWrite();
 
     /// <inheritdoc cref="CacheStarter.Recheck" />
     public void Recheck(CacheState known) => _starter.Recheck(known);
@@ -105,13 +115,24 @@ internal sealed class QueryCache : IAsyncDisposable
     /// When the store must have been asked for the versions at the earliest, for a session that brings along what it has written elsewhere: the report of such a
     /// write may still be under way. <see cref="Moment.Never"/> for all others.
     /// </param>
-    public LocalResult? FindLocal(CacheRequest request, Moment now, Moment askedSince) =>
-        Store.IsReporting
-        && Local.Find(request.Key, now) is { } result
-        && Versions.TryStamp(request.Versions, TimelineOf(request), askedSince, out var stamp)
-        && stamp == result.Stamp
-            ? result
-            : null;
+    public LocalResult? FindLocal(CacheRequest request, Moment now, Moment askedSince)
+    {
+        if (!Store.IsReporting
+            || Local.Find(request.Key, now) is not { } result
+            || !Versions.TryStamp(request.Versions, TimelineOf(request), askedSince, out var stamp)
+            || stamp != result.Stamp)
+        {
+            return null;
+        }
+
+        // The store does not hear of hits in memory unless it is told; now and then will do.
+        if (request.Query.Hints.IsSliding && result.TryProlong(now.Plus(request.TimeToLive, Clock), request.TimeToLive / ProlongsAfter, Clock))
+        {
+            Prolong(request);
+        }
+
+        return result;
+    }
 
     /// <summary>Judges what the store answered.</summary>
     /// <param name="request">The query.</param>
@@ -154,7 +175,7 @@ internal sealed class QueryCache : IAsyncDisposable
             return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since };
         }
 
-        Local.Keep(request.Key, rows!, stamp, now, TimeLeft(header));
+        Local.Keep(request.Key, rows!, stamp, now, request.Query.Hints.IsSliding ? request.TimeToLive : TimeLeft(header));
         return new CacheVerdict(CacheOutcome.Hit) { Stamp = stamp, Since = since, Rows = rows, ShownBy = now };
     }
 

@@ -15,9 +15,6 @@ internal sealed record QueryFacts
     /// <value>One that declared dependencies lift only if there is no other.</value>
     public required CacheRefusal? Obstacle { get; init; }
 
-    /// <summary>Gets whether the command holds SQL of the application.</summary>
-    public required bool HasRawSql { get; init; }
-
     /// <summary>Gets whether EF finds the columns in the result by name, in whatever order the application's SQL returns them.</summary>
     public required bool AreColumnsFoundByName { get; init; }
 

@@ -15,7 +15,6 @@ internal sealed partial class QueryFactsReader : ExpressionVisitor
 {
     private readonly SortedSet<TableName> _tables = [];
     private CacheRefusal? _obstacle;
-    private bool _hasRawSql;
     private bool _mayWriteUnseen;
 
     private QueryFactsReader()
@@ -40,7 +39,6 @@ internal sealed partial class QueryFactsReader : ExpressionVisitor
             Tables = [.. reader._tables],
             Columns = columns,
             Obstacle = reader._obstacle,
-            HasRawSql = reader._hasRawSql,
             AreColumnsFoundByName = select?.IsNonComposedFromSql() == true,
             MayWriteUnseen = reader._mayWriteUnseen,
             Write = select is null ? reader.WriteOf(root) : null,
@@ -62,7 +60,6 @@ internal sealed partial class QueryFactsReader : ExpressionVisitor
         switch (node)
         {
             case FromSqlExpression fromSql:
-                _hasRawSql = true;
                 _mayWriteUnseen |= RawSqlText.MayWrite(fromSql.Sql);
                 Note(RawSqlText.Judge(fromSql.Sql));
                 break;

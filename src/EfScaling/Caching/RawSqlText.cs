@@ -14,13 +14,10 @@ internal static partial class RawSqlText
             return new CacheRefusal(CacheObstacle.WritingSql, "SQL of the application");
         }
 
-        foreach (var word in Word().EnumerateMatches(sql))
+        // Calls with a parenthesis, and the few that are written without: a column may be named like one of the others.
+        foreach (var name in NamesIn(sql, Call()).Concat(NamesIn(sql, QuotedCall())).Concat(NamesIn(sql, Niladic())))
         {
-            var name = sql.AsSpan(word.Index, word.Length).ToString();
-
-            // Calls with a parenthesis, and the few that are written without: a column may be named like one of the others.
-            var isCall = sql.AsSpan(word.Index + word.Length).TrimStart().StartsWith("(");
-            if ((isCall || Niladic().IsMatch(name)) && DeterministicFunctions.Judge(name, int.MaxValue) is { } obstacle and not CacheObstacle.UnknownFunction)
+            if (DeterministicFunctions.Judge(name, int.MaxValue) is { } obstacle and not CacheObstacle.UnknownFunction)
             {
                 return new CacheRefusal(obstacle, name);
             }
@@ -30,27 +27,17 @@ internal static partial class RawSqlText
     }
 
     /// <summary>Returns whether the SQL may write for all that its words tell: it is no query, holds a word of a write, or calls what is not known.</summary>
-    public static bool MayWrite(string sql)
-    {
-        if (!Query().IsMatch(sql) || Writing().IsMatch(sql))
-        {
-            return true;
-        }
+    public static bool MayWrite(string sql) =>
+        !Query().IsMatch(sql)
+        || Writing().IsMatch(sql)
+        || NamesIn(sql, Call()).Any(name => !BeforeParenthesis().IsMatch(name) && IsUnknown(name))
 
-        foreach (var word in Word().EnumerateMatches(sql))
-        {
-            var isCall = sql.AsSpan(word.Index + word.Length).TrimStart().StartsWith("(");
-            if (isCall
-                && sql.AsSpan(word.Index, word.Length).ToString() is var name
-                && !BeforeParenthesis().IsMatch(name)
-                && DeterministicFunctions.Judge(name, int.MaxValue) == CacheObstacle.UnknownFunction)
-            {
-                return true;
-            }
-        }
+        // In quotes no word is a keyword, and a name with a capital letter is no function of the server's.
+        || NamesIn(sql, QuotedCall()).Any(name => name.Any(char.IsUpper) || IsUnknown(name));
 
-        return false;
-    }
+    private static IEnumerable<string> NamesIn(string sql, Regex regex) => regex.Matches(sql).Select(m => m.Groups["name"].Value);
+
+    private static bool IsUnknown(string name) => DeterministicFunctions.Judge(name, int.MaxValue) == CacheObstacle.UnknownFunction;
 
     [GeneratedRegex(@"^[\s(]*(SELECT|WITH|TABLE|VALUES)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Query();
@@ -60,10 +47,17 @@ internal static partial class RawSqlText
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Writing();
 
-    [GeneratedRegex(@"\w+", RegexOptions.CultureInvariant)]
-    private static partial Regex Word();
+    // Between a name and its parenthesis there may be space and comments.
+    [GeneratedRegex(@"(?<name>[\w$]+)(?>(?>\s+|--[^\n]*\n|/\*.*?\*/)*)\(", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
+    private static partial Regex Call();
 
-    [GeneratedRegex("^(current_(catalog|date|role|schema|time|timestamp|user)|localtime|localtimestamp|session_user)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex("""
+        "(?<name>(?:[^"]|"")*)"(?>(?>\s+|--[^\n]*\n|/\*.*?\*/)*)\(
+        """, RegexOptions.Singleline | RegexOptions.CultureInvariant)]
+    private static partial Regex QuotedCall();
+
+    [GeneratedRegex(
+        @"\b(?<name>current_(catalog|date|role|schema|time|timestamp|user)|localtime|localtimestamp|session_user)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Niladic();
 
     // Words that a parenthesis follows without a call.

@@ -112,7 +112,7 @@ internal sealed class TableCatalog
     /// <param name="name">The table that the statement names.</param>
     /// <param name="kind">What the statement does.</param>
     /// <returns>The tables, distinct and sorted, all with their schemas; <see langword="null"/> if it cannot be told what is written.</returns>
-    /// <remarks>What triggers write is not among them: see <see cref="HasTriggers"/>.</remarks>
+    /// <remarks>What triggers write is not among them: see <see cref="TablesWithTriggers"/>.</remarks>
     public IReadOnlyList<TableName>? WriteSet(TableName name, WriteKind kind)
     {
         if (Resolve(name) is not { } written)
@@ -171,13 +171,6 @@ internal sealed class TableCatalog
 
         return [.. tables];
     }
-
-    /// <summary>Returns whether triggers of the application run when a table, or one that the database writes along with it, is written.</summary>
-    /// <value><see langword="false"/> for tables that the catalog does not know.</value>
-    public bool HasTriggers(TableName name) =>
-        Resolve(name) is { } table
-        && (_relations[table].HasTriggers
-            || Enum.GetValues<WriteKind>().Any(kind => WriteSet(table, kind)?.Any(t => _relations[t].HasTriggers) == true));
 
     private CacheRefusal? ObstacleOf(CatalogRelation relation)
     {

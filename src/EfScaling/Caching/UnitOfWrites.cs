@@ -10,9 +10,6 @@ namespace EfScaling.Caching;
 /// </remarks>
 internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
 {
-    // A process waits this long once, before its first write, for what it must know to publish it.
-    private static readonly TimeSpan _startWait = TimeSpan.FromMilliseconds(500);
-
     private readonly HashSet<(TableName Table, WriteKind Kind)> _tables = [];
     private bool _isUnknown;
     private bool _changesSchema;
@@ -41,8 +38,8 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         if (cache.State is null)
         {
-            IAsyncResult start = cache.BeginStart(null);
-            start.AsyncWaitHandle.WaitOne(_startWait);
+            IAsyncResult start = cache.BeginStartForWrite();
+            start.AsyncWaitHandle.WaitOne(CacheStarter.LongestWait);
         }
     }
 
@@ -51,7 +48,7 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
     {
         if (cache.State is null)
         {
-            await Task.WhenAny(cache.BeginStart(null), Task.Delay(_startWait, cache.Clock)).ConfigureAwait(false);
+            await Task.WhenAny(cache.BeginStartForWrite(), Task.Delay(CacheStarter.LongestWait, cache.Clock)).ConfigureAwait(false);
         }
     }
 
@@ -182,7 +179,8 @@ internal sealed class UnitOfWrites(QueryCache cache, ILogger logger)
         {
             cache.Publisher.Owe();
             _ = cache.BeginStart(null);
-            logger.WriteNotPublished(cache.Store.Name, _tables.Count, cache.Store.Outage ?? "the cache does not know the database yet");
+            var level = cache.Publisher.LevelOfReport();
+            logger.WriteNotPublished(level, cache.Store.Name, _tables.Count, cache.Store.Outage ?? "the cache does not know the database yet");
             Discard();
             return null;
         }

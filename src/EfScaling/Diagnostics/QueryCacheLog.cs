@@ -12,10 +12,9 @@ internal static partial class QueryCacheLog
     public static partial void CacheNotStarted(this ILogger logger, string store, string reason);
 
     [LoggerMessage(
-        EfScalingEventId.WriteNotPublished,
-        LogLevel.Warning,
-        "A write to {Tables} table(s) is committed, but the query cache in '{Store}' could not be told: {Reason}. This process uses no results of them until it has been.")]
-    public static partial void WriteNotPublished(this ILogger logger, string store, int tables, string reason);
+        EventId = EfScalingEventId.WriteNotPublished,
+        Message = "A write to {Tables} table(s) is committed, but the query cache in '{Store}' could not be told: {Reason}. This process uses no results of them until it has been.")]
+    public static partial void WriteNotPublished(this ILogger logger, LogLevel level, string store, int tables, string reason);
 
     [LoggerMessage(EfScalingEventId.WritePublishedLate, LogLevel.Information, "The query cache in '{Store}' has been told of a write to {Tables} table(s) that it could not be told of before.")]
     public static partial void WritePublishedLate(this ILogger logger, string store, int tables);

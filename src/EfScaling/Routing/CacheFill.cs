@@ -17,11 +17,23 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
     private readonly long _startedAt = cache.Clock.GetTimestamp();
     private int _rowsToEnd = MaxRowsToEnd;
 
+    /// <summary>Gets why the rows are not kept; <see langword="null"/> while they may be.</summary>
+    public CacheOutcome? Refusal { get; private set; }
+
     /// <summary>Gets whether it still takes rows.</summary>
     public bool IsOpen { get; private set; } = true;
 
     /// <summary>Gets whether reading on to the end is still worth it, for a result whose application has stopped.</summary>
     public bool WantsMore => IsOpen && _rowsToEnd-- > 0;
+
+    /// <summary>Notes that the application reads the rows at its own pace.</summary>
+    public void Stream()
+    {
+        if (flight is not null)
+        {
+            cache.Flights.Stream(request.Key, stamp, flight);
+        }
+    }
 
     /// <summary>Records the reader's present row.</summary>
     public void Add(DbDataReader reader)
@@ -53,13 +65,9 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
             return;
         }
 
-        if (_recorder.Complete() is { } rows)
+        if (End() is { } rows)
         {
             Complete(rows);
-        }
-        else
-        {
-            Drop(CacheOutcome.NotCacheable);
         }
     }
 
@@ -72,7 +80,7 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
             Add(reader.DbDataReader);
         }
 
-        return IsOpen ? _recorder.Complete() : null;
+        return End();
     }
 
     /// <inheritdoc cref="Load" />
@@ -83,7 +91,7 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
             Add(reader.DbDataReader);
         }
 
-        return IsOpen ? _recorder.Complete() : null;
+        return End();
     }
 
     /// <summary>Keeps rows.</summary>
@@ -121,9 +129,27 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
         }
 
         IsOpen = false;
+        Refusal = why;
         QueryCacheMeter.CountRefusedFill(why.ToString());
         Land(null);
         Release();
+    }
+
+    private RowSet? End()
+    {
+        if (!IsOpen)
+        {
+            return null;
+        }
+
+        if (_recorder.Complete() is { } rows)
+        {
+            return rows;
+        }
+
+        // A value that would not come back as it was.
+        Drop(CacheOutcome.NotCacheable);
+        return null;
     }
 
     private void Land(RowSet? rows)

@@ -165,8 +165,15 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
     {
         if (rows is null)
         {
-            fill.Drop(CacheOutcome.TooLarge);
-            request.Query.IsTooLarge = true;
+            if (fill.Refusal == CacheOutcome.TooLarge)
+            {
+                Shared.TooLarge.Add(request.Key, request.TimeToLive);
+            }
+            else
+            {
+                Shared.ReportNotCacheable(request.Query, new CacheDecision(CacheOutcome.NotCacheable, "a value of the result is not what its column says, or would not survive being kept"));
+            }
+
             return false;
         }
 
@@ -191,6 +198,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         else
         {
             ((RoutedDataReader)reader).Record(fill);
+            fill.Stream();
         }
 
         return reader;

@@ -46,6 +46,11 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             obstacle = new CacheDecision(CacheOutcome.NotCacheable, unknown);
         }
 
+        if (obstacle is null && cache.TooLarge.Contains(key))
+        {
+            obstacle = new CacheDecision(CacheOutcome.TooLarge);
+        }
+
         if (obstacle is null)
         {
             return new CacheRequest(query, dependencies!.State, dependencies.Versions, dependencies.Schema!, key, timeToLive);
@@ -142,11 +147,6 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         if (query.Obstacle is { } fact)
         {
             return new CacheDecision(CacheOutcome.NotCacheable, fact);
-        }
-
-        if (query.IsTooLarge)
-        {
-            return new CacheDecision(CacheOutcome.TooLarge);
         }
 
         if (ObstacleOf(plan, command) is { } obstacle)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using EfScaling.Caching;
 using EfScaling.IntegrationTests.Clusters;
 using Microsoft.EntityFrameworkCore;
@@ -39,6 +40,27 @@ public sealed class CacheStreamTests(ClusterFixture fixture)
             Assert.Equal(rows, (await _notes.Query(whole).ToListAsync()).Count);
             Assert.Equal(rows, _notes.Query(whole).ToList().Count);
         }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_reader_waits_for_no_application_that_reads_the_same_result_row_by_row(bool isAsync)
+    {
+        var process = await CachedBlogs.StartAsync(fixture.Cluster);
+        await fixture.Cluster.Primary.ExecuteAsync($"INSERT INTO \"Notes\" (\"Text\") SELECT '{_notes.Mark}' FROM generate_series(1, 3)");
+        await using var context = process.Context();
+        await using var other = process.Context();
+        var waits = new List<TimeSpan>();
+        await foreach (var note in _notes.Query(context).AsAsyncEnumerable())
+        {
+            var start = Stopwatch.GetTimestamp();
+            Assert.Equal(3, isAsync ? (await _notes.Query(other).ToListAsync()).Count : _notes.Query(other).ToList().Count);
+            waits.Add(Stopwatch.GetElapsedTime(start));
+        }
+
+        Assert.Equal(3, waits.Count);
+        Assert.InRange(waits.Max(), TimeSpan.Zero, Flights.Patience * 0.75);
     }
 
     [Fact]

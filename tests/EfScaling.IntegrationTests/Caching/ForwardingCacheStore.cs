@@ -9,19 +9,19 @@ internal class ForwardingCacheStore(ICacheStore inner) : ICacheStore
 
     public bool IsReporting => inner.IsReporting;
 
-    public string? Outage => inner.Outage;
+    public virtual string? Outage => inner.Outage;
 
     public void Subscribe(Action<string?> changed) => inner.Subscribe(changed);
 
     public CacheReading Read(string? entry, IReadOnlyList<string> versions) => inner.Read(entry, versions);
 
-    public ValueTask<CacheReading> ReadAsync(string? entry, IReadOnlyList<string> versions, CancellationToken cancellationToken) =>
+    public virtual ValueTask<CacheReading> ReadAsync(string? entry, IReadOnlyList<string> versions, CancellationToken cancellationToken) =>
         inner.ReadAsync(entry, versions, cancellationToken);
 
     public ValueTask<CacheAnswer> WriteAsync(string entry, ReadOnlyMemory<byte> value, TimeSpan timeToLive, CancellationToken cancellationToken) =>
         inner.WriteAsync(entry, value, timeToLive, cancellationToken);
 
-    public ValueTask<CacheAnswer> ProlongAsync(string entry, TimeSpan timeToLive, CancellationToken cancellationToken) => inner.ProlongAsync(entry, timeToLive, cancellationToken);
+    public virtual ValueTask<CacheAnswer> ProlongAsync(string entry, TimeSpan timeToLive, CancellationToken cancellationToken) => inner.ProlongAsync(entry, timeToLive, cancellationToken);
 
     public virtual CacheAnswer Bump(IReadOnlyList<string> versions, CacheIntent? intent) => inner.Bump(versions, intent);
 

@@ -67,6 +67,35 @@ public sealed class FlightsTests
     }
 
     [Fact]
+    public async Task Nobody_waits_long_for_a_reader_that_takes_its_rows_one_by_one()
+    {
+        var flights = new Flights(TimeProvider.System);
+        var own = flights.Join(1, 10, out _);
+        flights.Stream(1, 10, own);
+        var joined = flights.Join(1, 10, out var isOwn);
+        Assert.False(isOwn);
+
+        // Much longer than the test waits elsewhere: it ends because nothing is waited for any more.
+        Assert.Null(await joined.WaitAsync(TimeSpan.FromMinutes(5), TimeProvider.System, CancellationToken.None));
+
+        flights.Join(1, 10, out isOwn);
+        Assert.True(isOwn);
+        flights.Land(1, 10, own, _rows);
+        flights.Join(1, 10, out isOwn);
+        Assert.False(isOwn);
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_read_to_its_end_at_once_has_readers()
+    {
+        var own = _flights.Join(1, 10, out _);
+        _flights.Stream(1, 10, own);
+        var waiting = _flights.Join(1, 10, out _).WaitAsync(Flights.Patience, TimeProvider.System, CancellationToken.None);
+        _flights.Land(1, 10, own, _rows);
+        Assert.Same(_rows, await waiting);
+    }
+
+    [Fact]
     public async Task Of_many_readers_at_once_one_loads()
     {
         var own = 0;

@@ -70,6 +70,28 @@ public sealed class LocalVersionsTests
     }
 
     [Fact]
+    public void Changes_of_more_versions_than_are_remembered_count_as_changes_of_all()
+    {
+        for (var i = 0; i < LocalVersions.MostChanges; i++)
+        {
+            _versions.Forget($"tag {i}");
+        }
+
+        Learn(_versions.Mark(_clock.Now), 1, 2);
+        var mark = _versions.Mark(_clock.Now);
+        _versions.Forget("tag 0");
+        Assert.True(_versions.TryStamp(_keys, 1, Moment.Never, out _));
+
+        _versions.Forget("one more");
+
+        Assert.False(_versions.TryStamp(_keys, 1, Moment.Never, out _));
+        Learn(mark, 1, 2);
+        Assert.False(_versions.TryStamp(_keys, 1, Moment.Never, out _));
+        Learn(_versions.Mark(_clock.Now), 1, 2);
+        Assert.True(_versions.TryStamp(_keys, 1, Moment.Never, out _));
+    }
+
+    [Fact]
     public void Versions_of_two_lives_of_the_store_make_no_stamp()
     {
         _versions.Learn(["a"], CacheReading.Of(null, [1], 1), _versions.Mark(_clock.Now), _clock.Now);

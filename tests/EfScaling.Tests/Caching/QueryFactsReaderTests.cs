@@ -136,7 +136,6 @@ public sealed class QueryFactsReaderTests
         Assert.Null(facts.Obstacle);
         Assert.Equal(Sorted(_queries[query].Tables), facts.Tables.Select(t => t.Key));
         Assert.Null(facts.Write);
-        Assert.False(facts.HasRawSql);
         Assert.False(facts.MayWriteUnseen);
         Assert.NotEmpty(facts.Columns);
         Assert.All(facts.Columns, c => Assert.NotEmpty(c.StoreType));
@@ -150,7 +149,6 @@ public sealed class QueryFactsReaderTests
 
         Assert.Equal(_refused[query].Obstacle, facts.Obstacle?.Obstacle.ToString());
         Assert.Equal(Sorted(_refused[query].Tables), facts.Tables.Select(t => t.Key));
-        Assert.Equal(query.StartsWith("raw", StringComparison.Ordinal), facts.HasRawSql);
     }
 
     [Fact]

@@ -195,15 +195,6 @@ public sealed class TableCatalogTests
         Assert.All(tables, table => Assert.Contains(_catalog.WriteSet(Name(table), WriteKind.Insert)!, _catalog.ReadSet([Name(table)]).Tables.Contains));
     }
 
-    [Theory]
-    [InlineData("t.triggered", true)]
-    [InlineData("t.above", true)]
-    [InlineData("v.instead", true)]
-    [InlineData("orders", false)]
-    [InlineData("k.root", false)]
-    [InlineData("missing", false)]
-    public void Tells_where_triggers_may_write_unseen(string name, bool expected) => Assert.Equal(expected, _catalog.HasTriggers(Name(name)));
-
     [Fact]
     public void Lists_the_tables_with_triggers() => Assert.Equal(["t.triggered", "v.instead"], _catalog.TablesWithTriggers.Select(t => t.Key));
 

@@ -3,21 +3,21 @@
 
 namespace EfScaling.Caching;
 
-/// <summary>The question for the version of the schema, sent when it is made. Its answer is taken once.</summary>
-internal readonly struct SchemaQuestion
+/// <summary>A question for versions, sent when it is made to a store that may throw though it must not. Its answer is taken once.</summary>
+internal readonly struct VersionQuestion
 {
     private readonly ICacheStore _store;
-    private readonly string _key;
+    private readonly string[] _keys;
     private readonly ValueTask<CacheReading> _asking;
 
     /// <param name="store">The store that is asked.</param>
-    /// <param name="key">Key of the version.</param>
-    public SchemaQuestion(ICacheStore store, string key)
+    /// <param name="keys">Keys of the versions.</param>
+    public VersionQuestion(ICacheStore store, string[] keys)
     {
-        (_store, _key) = (store, key);
+        (_store, _keys) = (store, keys);
         try
         {
-            _asking = store.ReadAsync(null, [key], CancellationToken.None);
+            _asking = store.ReadAsync(null, keys, CancellationToken.None);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
@@ -31,7 +31,7 @@ internal readonly struct SchemaQuestion
         try
         {
 #pragma warning disable RS0030 // It has completed: nothing blocks.
-            return _asking.IsCompleted ? _asking.Result : _store.Read(null, [_key]);
+            return _asking.IsCompleted ? _asking.Result : _store.Read(null, _keys);
 #pragma warning restore RS0030
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
@@ -53,6 +53,5 @@ internal readonly struct SchemaQuestion
         }
     }
 
-    // A store of the application may throw though it must not.
     private static CacheReading Thrown(Exception exception) => CacheReading.Failed($"the store threw {exception.GetType().Name}");
 }

@@ -1,0 +1,35 @@
+using EfScaling.Caching;
+using EfScaling.Caching.Rows;
+
+namespace EfScaling.Tests.Caching;
+
+public sealed class LocalResultsTests : IDisposable
+{
+    private static readonly RowSet _rows = new(RowSchema.TryCreate([new RowColumn("a", typeof(int), "integer")], out _)!, [], 0);
+
+    private readonly ManualClock _clock = new();
+    private readonly LocalResults _results;
+
+    public LocalResultsTests() => _results = new LocalResults(1 << 20, _clock);
+
+    public void Dispose() => _results.Dispose();
+
+    [Fact]
+    public void A_result_is_kept_for_its_time_and_for_another_once_that_is_put_off()
+    {
+        _results.Keep(1, _rows, 10, _clock.Now, 40.Seconds());
+        var result = _results.Find(1, _clock.Advance(30.Seconds()))!;
+        Assert.True(result.TryProlong(_clock.Now.Plus(40.Seconds(), _clock), 10.Seconds(), _clock));
+
+        Assert.Same(result, _results.Find(1, _clock.Advance(39.Seconds())));
+        Assert.Null(_results.Find(1, _clock.Advance(2.Seconds())));
+    }
+
+    [Fact]
+    public void Of_many_hits_one_in_a_while_puts_the_end_off()
+    {
+        _results.Keep(1, _rows, 10, _clock.Now, 40.Seconds());
+        var prolonged = Enumerable.Range(0, 100).Count(_ => _results.Find(1, _clock.Advance(1.Seconds()))!.TryProlong(_clock.Now.Plus(40.Seconds(), _clock), 10.Seconds(), _clock));
+        Assert.Equal(10, prolonged);
+    }
+}

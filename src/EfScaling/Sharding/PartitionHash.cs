@@ -39,7 +39,7 @@ internal static class PartitionHash
     /// <summary>Hashes an int4.</summary>
     public static ulong Of(int value) => OfWord((uint)value);
 
-    /// <summary>Hashes an int8, or the microseconds since 2000 of a timestamp or timestamptz; equal to the hash of the same number as an int4.</summary>
+    /// <summary>Hashes an int8, or the microseconds of a timestamp; equal to the hash of the same number as an int4.</summary>
     public static ulong Of(long value)
     {
         var high = (uint)(value >> 32);
@@ -49,8 +49,11 @@ internal static class PartitionHash
     /// <summary>Hashes a bool.</summary>
     public static ulong Of(bool value) => OfWord(value ? 1u : 0u);
 
-    /// <summary>Hashes a finite date.</summary>
-    public static ulong Of(DateOnly value) => Of(value.DayNumber - PostgresTime.EpochDay);
+    /// <summary>Hashes a date.</summary>
+    public static ulong Of(DateOnly value) => Of(PostgresTime.DaysOf(value));
+
+    /// <summary>Hashes a timestamp, or a timestamptz given in UTC.</summary>
+    public static ulong Of(DateTime value) => Of(PostgresTime.MicrosecondsOf(value));
 
     /// <summary>Hashes a uuid.</summary>
     public static ulong Of(Guid value)

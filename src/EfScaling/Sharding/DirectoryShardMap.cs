@@ -79,7 +79,7 @@ public sealed class DirectoryShardMap : ShardMap
     public DirectoryShardMap WithFallback(ShardMap fallback) => new(fallback, _pins, _dedicated, Version + 1);
 
     /// <inheritdoc />
-    protected override string FindShard(in ShardKey key) => PinOf(key, mustDecide: true) ?? Fallback.ShardOf(key);
+    protected override string FindShard(in ShardKey key) => PinOf(key, mustDecide: true).Shard ?? Fallback.ShardOf(key);
 
     /// <inheritdoc />
     protected override IReadOnlyList<string> FindShards(in ShardKey prefix)
@@ -93,7 +93,7 @@ public sealed class DirectoryShardMap : ShardMap
             }
         }
 
-        return [.. (PinOf(prefix, mustDecide: false) is { } pin ? [pin] : Fallback.ShardsOf(prefix)).Concat(longer).Distinct(StringComparer.Ordinal)];
+        return [.. (PinOf(prefix, mustDecide: false).Shard is { } pin ? [pin] : Fallback.ShardsOf(prefix)).Concat(longer).Distinct(StringComparer.Ordinal)];
     }
 
     /// <inheritdoc />
@@ -118,20 +118,10 @@ public sealed class DirectoryShardMap : ShardMap
     /// <inheritdoc />
     protected override string ExplainPlace(in ShardKey key)
     {
-        if (PinOf(key, mustDecide: true) is null)
-        {
-            return $"no pin; below it {Fallback.Explain(key)}";
-        }
-
-        foreach (var length in _lengths)
-        {
-            if (length < key.ColumnCount && _pins.ContainsKey(key.Prefix(length)))
-            {
-                return string.Create(CultureInfo.InvariantCulture, $"pin of its first {length} columns");
-            }
-        }
-
-        return "pin";
+        var (shard, columns) = PinOf(key, mustDecide: true);
+        return shard is null ? $"no pin; below it {Fallback.Explain(key)}"
+            : columns < key.ColumnCount ? string.Create(CultureInfo.InvariantCulture, $"pin of its first {columns} columns")
+            : "pin";
     }
 
     /// <inheritdoc />
@@ -164,11 +154,12 @@ public sealed class DirectoryShardMap : ShardMap
         }
     }
 
-    private string? PinOf(in ShardKey key, bool mustDecide)
+    // The longest pin that the key begins with, and its columns.
+    private (string? Shard, int Columns) PinOf(in ShardKey key, bool mustDecide)
     {
         if (_lengths.IsEmpty)
         {
-            return null;
+            return default;
         }
 
         if (mustDecide && key.ColumnCount < _lengths[0])
@@ -189,11 +180,11 @@ public sealed class DirectoryShardMap : ShardMap
         {
             if (length <= key.ColumnCount && _pins.TryGetValue(key.Prefix(length), out var shard))
             {
-                return shard;
+                return (shard, length);
             }
         }
 
-        return null;
+        return default;
     }
 
     private bool IsInEveryBucket(in ShardKey pin) =>

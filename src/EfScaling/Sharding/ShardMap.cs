@@ -22,21 +22,24 @@ public abstract class ShardMap
     /// <param name="version">Grows with every change of the map; at least 1.</param>
     /// <exception cref="ArgumentException">Anything of this is wrong; the message has all faults.</exception>
     protected ShardMap(IEnumerable<string> shards, IEnumerable<ShardKeyType>? keyTypes = null, int prefixLength = 0, long version = 1)
-        : this(new ShardMapFaults(), shards, keyTypes, prefixLength, version)
+        : this(null, shards, keyTypes, prefixLength, version)
     {
-        var faults = new ShardMapFaults();
-        Check(faults);
-        faults.ThrowIfAny();
     }
 
-    private protected ShardMap(ShardMapFaults faults, IEnumerable<string> shards, IEnumerable<ShardKeyType>? keyTypes, int prefixLength, long version)
+    // With a collection of faults the caller adds its own and refuses the map.
+    private protected ShardMap(ShardMapFaults? faults, IEnumerable<string> shards, IEnumerable<ShardKeyType>? keyTypes, int prefixLength, long version)
     {
         ArgumentNullException.ThrowIfNull(shards);
         Shards = shards.ToImmutableArray();
         _keyTypes = keyTypes?.ToImmutableArray() ?? [];
         PrefixLength = prefixLength;
         Version = version;
-        Check(faults);
+        var all = faults ?? new ShardMapFaults();
+        Check(all);
+        if (faults is null)
+        {
+            all.ThrowIfAny();
+        }
     }
 
     /// <summary>Gets the version, which grows with every change.</summary>
@@ -65,6 +68,7 @@ public abstract class ShardMap
     /// <summary>Returns the shards that may hold keys which begin with some columns.</summary>
     /// <param name="prefix">The first columns, or all; <see langword="default"/> for none, which gives all shards.</param>
     /// <returns>One shard if the columns decide; never empty unless no key with them has a shard.</returns>
+    /// <remarks>A map without key types and prefix length cannot know whether more columns follow; ask it with <see cref="ShardOf"/> for a whole key.</remarks>
     /// <exception cref="ShardKeyException">The columns have other types than the map's keys.</exception>
     public IReadOnlyList<string> ShardsOf(in ShardKey prefix)
     {

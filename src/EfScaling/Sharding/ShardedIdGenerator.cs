@@ -39,11 +39,10 @@ public sealed class ShardedIdGenerator
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(number, ShardedId.MaxGenerators);
         Number = number;
         _clock = clock ?? TimeProvider.System;
-        if (notBefore is { } moment)
+        if (notBefore is { } moment && moment >= ShardedId.Epoch)
         {
-            var millisecond = MillisecondOf(moment) + 1;
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(millisecond, LastMillisecond, nameof(notBefore));
-            _latest = Math.Max(0, millisecond);
+            _latest = MillisecondOf(moment) + 1;
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(_latest, LastMillisecond, nameof(notBefore));
         }
     }
 
@@ -97,8 +96,7 @@ public sealed class ShardedIdGenerator
         }
     }
 
-    private static long MillisecondOf(DateTimeOffset moment) =>
-        (long)Math.Floor((moment - ShardedId.Epoch).Ticks / (double)TimeSpan.TicksPerMillisecond);
+    private static long MillisecondOf(DateTimeOffset moment) => (moment.UtcTicks - ShardedId.Epoch.UtcTicks) / TimeSpan.TicksPerMillisecond;
 
     private static InvalidOperationException OutOfTime() => new(string.Create(
         CultureInfo.InvariantCulture,
@@ -106,8 +104,14 @@ public sealed class ShardedIdGenerator
 
     private long LatestMillisecond()
     {
-        var now = (_clock.GetUtcNow().UtcTicks - ShardedId.Epoch.UtcTicks) / TimeSpan.TicksPerMillisecond;
+        var now = MillisecondOf(_clock.GetUtcNow());
         var latest = Volatile.Read(ref _latest);
+        if (now > LastMillisecond)
+        {
+            // Never taken in: a clock that is set right again must find the generator as it was.
+            throw OutOfTime();
+        }
+
         while (now > latest)
         {
             var found = Interlocked.CompareExchange(ref _latest, now, latest);

@@ -11,7 +11,8 @@ namespace EfScaling.Benchmarks.Questions;
 /// <remarks>Plain EF runs the same query on the same server in turns with it. Contexts are kept, and track nothing.</remarks>
 internal sealed class CachedQuery : IQuestion
 {
-    private const int BlockSize = 50;
+    // Long enough for the processor to have the code of one side at hand.
+    private const int BlockSize = 200;
 
     // Single misses, each after the writing of the one before has ended: as many as a block has queries.
     private const int MissesForPair = 10;

@@ -19,6 +19,9 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>How long a process may take to load an expensive result before another one may try.</summary>
     private static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(3);
 
+    /// <summary>How long a process waits for another one's load of an expensive result at most: the right of one that has died is over sooner.</summary>
+    public static readonly TimeSpan PatienceWithOthers = LeaseTime + Flights.Patience;
+
     // The part of its time that a result in memory has used up when a hit starts it anew.
     private const int ProlongsAfter = 4;
 
@@ -185,7 +188,7 @@ internal sealed class QueryCache : IAsyncDisposable
     {
         var lease = request.State.KeyOfLease(request.Key);
         var began = Clock.GetTimestamp();
-        for (var pause = TimeSpan.FromMilliseconds(5); Clock.GetElapsedTime(began) < Flights.Patience; pause *= 1.5)
+        for (var pause = TimeSpan.FromMilliseconds(5); Clock.GetElapsedTime(began) < PatienceWithOthers; pause *= 1.5)
         {
             if (await Store.TryLeaseAsync(lease, LeaseTime, cancellationToken).ConfigureAwait(false))
             {
@@ -213,9 +216,17 @@ internal sealed class QueryCache : IAsyncDisposable
     {
         Local.Keep(request.Key, rows, stamp, Moment.Now(Clock), request.TimeToLive);
         var created = Clock.GetUtcNow().ToUnixTimeMilliseconds();
+        var header = new EntryHeader(stamp, created, (long)request.TimeToLive.TotalMilliseconds);
+        if (isLeased)
+        {
+            // Other processes wait for it; behind what waits for a thread here they would lose patience.
+            _ = WriteAsync(request, header, rows, isLeased);
+            return;
+        }
+
         ThreadPool.UnsafeQueueUserWorkItem(
-            static work => _ = work.Cache.WriteAsync(work.Request, work.Header, work.Rows, work.IsLeased),
-            (Cache: this, Request: request, Header: new EntryHeader(stamp, created, (long)request.TimeToLive.TotalMilliseconds), Rows: rows, IsLeased: isLeased),
+            static work => _ = work.Cache.WriteAsync(work.Request, work.Header, work.Rows, isLeased: false),
+            (Cache: this, Request: request, Header: header, Rows: rows),
             preferLocal: false);
     }
 

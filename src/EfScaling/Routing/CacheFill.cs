@@ -29,7 +29,8 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
     /// <summary>Notes that the application reads the rows at its own pace.</summary>
     public void Stream()
     {
-        if (flight is not null)
+        // To load an expensive result twice is worse than to wait for a slow application.
+        if (flight is not null && !request.Query.Hints.IsExpensive)
         {
             cache.Flights.Stream(request.Key, stamp, flight);
         }

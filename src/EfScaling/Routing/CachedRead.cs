@@ -12,8 +12,8 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
 {
     private QueryCache Shared => cache.Shared;
 
-    // Whoever loads an expensive result first waits for other processes, as long as the usual patience; those who wait for it must not give up with it.
-    private TimeSpan Patience => request.Query.Hints.IsExpensive ? Flights.Patience * 2 : Flights.Patience;
+    // Whoever loads an expensive result first waits for other processes; those who wait for it must not give up with it.
+    private TimeSpan Patience => request.Query.Hints.IsExpensive ? QueryCache.PatienceWithOthers + Flights.Patience : Flights.Patience;
 
     /// <summary>Runs the query.</summary>
     public RelationalDataReader Execute(in RelationalCommandParameterObject parameters)

@@ -17,16 +17,16 @@ public class PartitionHashBenchmarks
     private long _number;
 
     [Benchmark]
-    public ulong Int8() => PartitionHash.Of(_number++);
+    public ulong HashOfBigint() => PartitionHash.Of(_number++);
 
     [Benchmark]
-    public ulong Uuid() => PartitionHash.Of(_guid);
+    public ulong HashOfUuid() => PartitionHash.Of(_guid);
 
     [Benchmark]
-    public ulong Text() => PartitionHash.Of(_text.AsSpan());
+    public ulong HashOfText() => PartitionHash.Of(_text.AsSpan());
 
     [Benchmark]
-    public string ShardOfInt8() => _hash.ShardOf(ShardKey.Of(_number++));
+    public string ShardOfBigint() => _hash.ShardOf(ShardKey.Of(_number++));
 
     [Benchmark]
     public string ShardOfUuid() => _hash.ShardOf(ShardKey.Of(_guid));

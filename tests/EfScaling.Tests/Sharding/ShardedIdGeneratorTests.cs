@@ -69,17 +69,19 @@ public sealed class ShardedIdGeneratorTests
         var random = new Random(seed);
         var generator = new ShardedIdGenerator(1, _clock);
         var last = new Dictionary<int, long>();
-        var latest = _start;
+
+        // The latest time that the generator has seen.
+        var latest = DateTimeOffset.MinValue;
         for (var step = 0; step < 200_000; step++)
         {
             if (random.Next(20) == 0)
             {
                 _clock.Now += TimeSpan.FromMilliseconds(random.Next(-2_000, 2_001));
-                latest = _clock.Now > latest ? _clock.Now : latest;
             }
 
             var bucket = random.Next(4);
             var id = generator.Next(bucket);
+            latest = _clock.Now > latest ? _clock.Now : latest;
             Assert.True(!last.TryGetValue(bucket, out var before) || id > before, $"seed {seed}, step {step}");
             Assert.True(ShardedId.TimeOf(id) >= latest, $"seed {seed}, step {step}: earlier than ids of other buckets");
             last[bucket] = id;

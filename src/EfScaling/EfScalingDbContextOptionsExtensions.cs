@@ -1,6 +1,7 @@
 using EfScaling.Caching;
 using EfScaling.Infrastructure;
 using EfScaling.Replication;
+using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace Microsoft.EntityFrameworkCore;
@@ -24,6 +25,11 @@ public static class EfScalingDbContextOptionsExtensions
         ArgumentNullException.ThrowIfNull(options);
         var builder = new ReplicaOptionsBuilder();
         configure?.Invoke(builder);
+        if (Of(options)?.Sharding is not null)
+        {
+            throw new InvalidOperationException("UseReadReplicas was called on a context with UseSharding. Give each shard its replicas instead: AddShard(name, connection, r => r.AddReplica(...)).");
+        }
+
         return With(options, new EfScalingOptionsExtension { Replicas = builder.Options, Cache = Of(options)?.Cache });
     }
 
@@ -47,7 +53,10 @@ public static class EfScalingDbContextOptionsExtensions
         ArgumentNullException.ThrowIfNull(options);
         var builder = new QueryCacheOptionsBuilder();
         configure?.Invoke(builder);
-        return With(options, new EfScalingOptionsExtension { Replicas = Of(options)?.Replicas, Cache = builder.Options });
+        var present = Of(options);
+        return With(
+            options,
+            new EfScalingOptionsExtension { Replicas = present?.Replicas, Cache = builder.Options, Sharding = present?.Sharding, BoundShard = present?.BoundShard });
     }
 
     /// <inheritdoc cref="UseQueryCache(DbContextOptionsBuilder, Action{QueryCacheOptionsBuilder}?)" />
@@ -56,6 +65,51 @@ public static class EfScalingDbContextOptionsExtensions
         this DbContextOptionsBuilder<TContext> options, Action<QueryCacheOptionsBuilder>? configure = null)
         where TContext : DbContext =>
         (DbContextOptionsBuilder<TContext>)UseQueryCache((DbContextOptionsBuilder)options, configure);
+
+    /// <summary>Spreads the rows of entities marked by <c>IsSharded</c> over several databases, with one model and the same LINQ.</summary>
+    /// <param name="options">The options, after <c>UseNpgsql</c>, which needs no connection: the shards have theirs.</param>
+    /// <param name="configure">Adds the shards, and says how keys find them.</param>
+    /// <returns>The same options.</returns>
+    /// <remarks>
+    /// A query runs on the shard that its conditions on the shard key lead to. What cannot be answered by one shard, or written to one, is refused with the reason and
+    /// the remedy. Everything that is not sharded lives on the default shard. Replicas are given with each shard, not by <c>UseReadReplicas</c>.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException"><c>UseNpgsql</c> was not called before, <c>UseReadReplicas</c> was, or the shards cannot work together.</exception>
+    public static DbContextOptionsBuilder UseSharding(this DbContextOptionsBuilder options, Action<ShardingOptionsBuilder> configure)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(configure);
+        EfScalingServices.RequireNpgsql(options.Options, "UseSharding");
+        var present = Of(options);
+        if (present is { Replicas: not null, Sharding: null })
+        {
+            throw new InvalidOperationException("UseSharding was called on a context with UseReadReplicas. Give each shard its replicas instead: AddShard(name, connection, r => r.AddReplica(...)).");
+        }
+
+        var builder = new ShardingOptionsBuilder();
+        configure(builder);
+        var sharding = builder.Options;
+        if (sharding.Shards.IsEmpty)
+        {
+            throw new InvalidOperationException("UseSharding was called without shards. Call AddShard(name, connection) for each of them.");
+        }
+
+        if (sharding.DefaultShard is { } name && sharding.Find(name) is null)
+        {
+            throw new InvalidOperationException($"UseSharding names '{name}' as the default shard, which was not added. Call AddShard(\"{name}\", ...), or correct DefaultShard(...).");
+        }
+
+        // A context that is bound to a shard by its factory may configure itself after that.
+        With(options, new EfScalingOptionsExtension { Cache = present?.Cache, Sharding = sharding, BoundShard = present?.BoundShard });
+        ShardBinding.Apply(options, present?.BoundShard);
+        return options;
+    }
+
+    /// <inheritdoc cref="UseSharding(DbContextOptionsBuilder, Action{ShardingOptionsBuilder})" />
+    /// <typeparam name="TContext">The context's type.</typeparam>
+    public static DbContextOptionsBuilder<TContext> UseSharding<TContext>(this DbContextOptionsBuilder<TContext> options, Action<ShardingOptionsBuilder> configure)
+        where TContext : DbContext =>
+        (DbContextOptionsBuilder<TContext>)UseSharding((DbContextOptionsBuilder)options, configure);
 
     private static EfScalingOptionsExtension? Of(DbContextOptionsBuilder options) => options.Options.FindExtension<EfScalingOptionsExtension>();
 

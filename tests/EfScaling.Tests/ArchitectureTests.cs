@@ -14,7 +14,9 @@ public sealed partial class ArchitectureTests
         ["Topology"] = [],
         ["Consistency"] = ["Topology", "Diagnostics"],
         ["Replication"] = ["Topology", "Consistency", "Diagnostics"],
-        ["Sharding"] = ["Topology", "Diagnostics"],
+
+        // A shard is a cluster, whose replicas are named with it.
+        ["Sharding"] = ["Topology", "Replication", "Diagnostics"],
         ["Caching"] = ["Topology", "Consistency", "Diagnostics"],
         ["Projections"] = ["Topology", "Consistency", "Diagnostics", "Caching"],
         ["Routing"] = ["Diagnostics", "Topology", "Consistency", "Replication", "Sharding", "Caching"],

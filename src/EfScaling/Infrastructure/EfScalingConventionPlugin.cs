@@ -1,5 +1,6 @@
 using EfScaling.Replication;
 using EfScaling.Routing;
+using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;
@@ -7,7 +8,7 @@ using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;
 namespace EfScaling.Infrastructure;
 
 /// <summary>Adds the conventions of the capabilities that a context uses.</summary>
-internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads) : IConventionSetPlugin
+internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads, bool isSharded) : IConventionSetPlugin
 {
     /// <inheritdoc />
     public ConventionSet ModifyConventions(ConventionSet conventionSet)
@@ -19,6 +20,12 @@ internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads) : ICo
         {
             // Ahead of EF's convention that copies the tokens of a table to the other entity types in it.
             conventionSet.ModelFinalizingConventions.Insert(0, new XminConvention());
+        }
+
+        if (isSharded)
+        {
+            // Ahead of EF's convention that makes the model that contexts use, which knows less.
+            conventionSet.ModelFinalizedConventions.Insert(0, new ShardedModelConvention());
         }
 
         return conventionSet;

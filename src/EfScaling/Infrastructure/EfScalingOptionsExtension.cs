@@ -1,6 +1,7 @@
 using System.Globalization;
 using EfScaling.Caching;
 using EfScaling.Replication;
+using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -17,12 +18,18 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
     /// <summary>Gets the settings of <c>UseQueryCache</c>; <see langword="null"/> when it was not called.</summary>
     public QueryCacheOptions? Cache { get; init; }
 
+    /// <summary>Gets the settings of <c>UseSharding</c>; <see langword="null"/> when it was not called.</summary>
+    public ShardingOptions? Sharding { get; init; }
+
+    /// <summary>Gets the one shard that the context works on; <see langword="null"/> if it spans all of them, or there are none.</summary>
+    public string? BoundShard { get; init; }
+
     /// <inheritdoc />
     public DbContextOptionsExtensionInfo Info => _info ??= new ExtensionInfo(this);
 
     /// <inheritdoc />
     public void ApplyServices(IServiceCollection services) =>
-        EfScalingServices.Add(services, (Replicas ?? ReplicaOptions.PrimaryAlone).TrackedReads, Cache is not null, Methods);
+        EfScalingServices.Add(services, (AnyReplicas ?? ReplicaOptions.PrimaryAlone).TrackedReads, Cache is not null, Sharding is not null, Methods);
 
     /// <inheritdoc />
     public void Validate(IDbContextOptions options)
@@ -32,23 +39,28 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
         EfScalingServices.RequireNpgsql(options, Methods);
     }
 
+    // One model and one set of services for all shards, whichever of them have replicas.
+    private ReplicaOptions? AnyReplicas => Replicas ?? Sharding?.Shards.Select(s => s.Replicas).FirstOrDefault(r => r is not null);
+
     // What the application called, for messages.
-    private string Methods => Replicas is null ? "UseQueryCache" : "UseReadReplicas";
+    private string Methods => Sharding is not null ? "UseSharding" : Replicas is null ? "UseQueryCache" : "UseReadReplicas";
 
     private sealed class ExtensionInfo(EfScalingOptionsExtension extension) : DbContextOptionsExtensionInfo(extension)
     {
         private const int CacheBit = 1 << 8;
+        private const int ShardingBit = 1 << 9;
 
         private new EfScalingOptionsExtension Extension => (EfScalingOptionsExtension)base.Extension;
 
         public override bool IsDatabaseProvider => false;
 
         public override string LogFragment =>
-            (Extension.Replicas is null ? string.Empty : "using ReadReplicas ") + (Extension.Cache is null ? string.Empty : "using QueryCache ");
+            (Extension.Replicas is null ? string.Empty : "using ReadReplicas ") + (Extension.Cache is null ? string.Empty : "using QueryCache ")
+            + (Extension.Sharding is null ? string.Empty : "using Sharding ");
 
         // Of all settings only those that shape the model or the services belong to the provider; servers, limits and times never do.
         public override int GetServiceProviderHashCode() =>
-            (Extension.Replicas is { } replicas ? 1 + (int)replicas.TrackedReads : 0) + (Extension.Cache is null ? 0 : CacheBit);
+            (Extension.AnyReplicas is { } replicas ? 1 + (int)replicas.TrackedReads : 0) + (Extension.Cache is null ? 0 : CacheBit) + (Extension.Sharding is null ? 0 : ShardingBit);
 
         public override bool ShouldUseSameServiceProvider(DbContextOptionsExtensionInfo other) =>
             other is ExtensionInfo info && info.GetServiceProviderHashCode() == GetServiceProviderHashCode();
@@ -64,6 +76,11 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
             if (Extension.Cache is not null)
             {
                 debugInfo["EfScaling:QueryCache"] = hash;
+            }
+
+            if (Extension.Sharding is not null)
+            {
+                debugInfo["EfScaling:Sharding"] = hash;
             }
         }
     }

@@ -4,6 +4,8 @@
 using EfScaling.Caching;
 using EfScaling.Replication;
 using EfScaling.Routing;
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -15,6 +17,7 @@ using Microsoft.EntityFrameworkCore.Update;
 using Microsoft.EntityFrameworkCore.Update.Internal;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Npgsql;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
 
 namespace EfScaling.Infrastructure;
@@ -26,28 +29,18 @@ internal static class EfScalingServices
     /// <param name="services">EF's internal services.</param>
     /// <param name="trackedReads">The rule for queries with tracking, by which internal service providers differ.</param>
     /// <param name="isCached">Whether there is a query cache, by which they differ as well.</param>
+    /// <param name="isSharded">Whether there are shards, by which they differ as well.</param>
     /// <param name="method">What the application called.</param>
     /// <exception cref="InvalidOperationException">The provider's services come later: <c>UseReadReplicas</c> precedes <c>UseNpgsql</c>.</exception>
-    public static void Add(IServiceCollection services, TrackedReads trackedReads, bool isCached, string method)
+    public static void Add(IServiceCollection services, TrackedReads trackedReads, bool isCached, bool isSharded, string method)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<NodeDataSources>();
         services.TryAddSingleton<ClusterFactory>();
         services.TryAddSingleton<ClusterRegistry>();
         services.TryAddSingleton<QueryCacheRegistry>();
-        services.TryAddScoped(p =>
-        {
-            var contextOptions = p.GetRequiredService<IDbContextOptions>();
-            var settings = contextOptions.FindExtension<EfScalingOptionsExtension>()!;
-            return new ReadRouter(
-                contextOptions,
-                settings.Replicas ?? ReplicaOptions.PrimaryAlone,
-                p.GetRequiredService<ClusterRegistry>(),
-                p.GetRequiredService<RelationalConnectionDependencies>(),
-                settings.Cache,
-                p.GetRequiredService<QueryCacheRegistry>(),
-                p);
-        });
+        services.TryAddSingleton<ShardedDatabaseRegistry>();
+        services.TryAddScoped(CreateRouter);
 
         new EntityFrameworkServicesBuilder(services).TryAdd<IResettableService, ReadRouter>(p => p.GetRequiredService<ReadRouter>());
 
@@ -56,18 +49,58 @@ internal static class EfScalingServices
         services.AddSingleton<IInterceptor, ReadOnlyContextInterceptor>();
         services.AddSingleton<IInterceptor, QueryOperatorInterceptor>();
         services.AddSingleton<IInterceptor, SnapshotTransactionInterceptor>();
-        services.AddSingleton<IConventionSetPlugin>(new EfScalingConventionPlugin(trackedReads));
+        services.AddSingleton<IConventionSetPlugin>(new EfScalingConventionPlugin(trackedReads, isSharded));
 
         services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());
         services.Replace(ServiceDescriptor.Singleton<IRelationalTransactionFactory, PositionedTransactionFactory>());
         services.Replace(ServiceDescriptor.Singleton<IModificationCommandFactory, XminModificationCommandFactory>());
-        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => new PlannedSqlGeneratorFactory(inner, p.GetRequiredService<QuerySqlGeneratorDependencies>(), isCached), method);
+        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => new PlannedSqlGeneratorFactory(inner, p.GetRequiredService<QuerySqlGeneratorDependencies>(), isCached, isSharded), method);
         Wrap<IQueryTranslationPostprocessorFactory>(services, (inner, p) => new PlanningPostprocessorFactory(inner, p.GetRequiredService<QueryTranslationPostprocessorDependencies>(), trackedReads), method);
         Wrap<IMigrationsModelDiffer>(services, (inner, _) => new XminMigrationsModelDiffer(inner), method);
         if (isCached)
         {
             services.TryAddScoped<IBatchExecutor, BatchExecutor>();
-            Wrap<IBatchExecutor>(services, (inner, p) => new CachingBatchExecutor(inner, p.GetRequiredService<ReadRouter>()), method);
+            Wrap<IBatchExecutor>(services, (inner, _) => new CachingBatchExecutor(inner), method);
+        }
+
+        if (isSharded)
+        {
+            services.TryAddScoped<IBatchExecutor, BatchExecutor>();
+            Wrap<IBatchExecutor>(services, (inner, p) => new ShardedBatchExecutor(inner, p.GetRequiredService<ICurrentDbContext>(), p.GetRequiredService<ReadRouter>()), method);
+        }
+    }
+
+    private static ReadRouter CreateRouter(IServiceProvider services)
+    {
+        var settings = services.GetRequiredService<IDbContextOptions>().FindExtension<EfScalingOptionsExtension>()!;
+        var home = Create(settings.Replicas, shard: null, connection: null);
+        if (settings.Sharding is { } sharding)
+        {
+            var database = services.GetRequiredService<ShardedDatabaseRegistry>().Get(sharding, services.GetRequiredService<ICurrentDbContext>().Context.Model);
+            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect);
+        }
+
+        return home;
+
+        ReadRouter Create(ReplicaOptions? replicas, ShardDefinition? shard, IRelationalConnection? connection) => new(
+            services.GetRequiredService<IDbContextOptions>(),
+            replicas ?? ReplicaOptions.PrimaryAlone,
+            services.GetRequiredService<ClusterRegistry>(),
+            services.GetRequiredService<RelationalConnectionDependencies>(),
+            settings.Cache,
+            services.GetRequiredService<QueryCacheRegistry>(),
+            services,
+            shard,
+            connection);
+
+        ReadRouter Connect(ShardDefinition shard)
+        {
+            var options = services.GetRequiredService<IDbContextOptions>();
+            var provider = shard.ProviderFrom(options.FindExtension<NpgsqlOptionsExtension>()!);
+            var source = shard.DataSource ?? services.GetRequiredService<NodeDataSources>().Get(provider, new NpgsqlConnectionStringBuilder(shard.ConnectionString));
+            var connection = new ShardConnection(
+                services.GetRequiredService<RelationalConnectionDependencies>() with { ContextOptions = new NodeOptions(provider.WithConnectionString(null)) }, source);
+            return connection.Router = Create(shard.Replicas, shard, connection);
         }
     }
 

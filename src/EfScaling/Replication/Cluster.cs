@@ -21,6 +21,7 @@ internal sealed class Cluster : IPositionSource
     private readonly Database _ownDatabase;
     private volatile string[] _ownConnectionStrings = [];
 
+    /// <param name="shard">The name of the shard that the cluster is; empty without sharding.</param>
     /// <param name="nodes">The nodes; the first is the one the context writes to, unless the context's own connection lists several hosts.</param>
     /// <param name="firstNodeIsReference">Whether the first node says which cluster this is.</param>
     /// <param name="ownConnectionString">What leads to the database that the context writes to.</param>
@@ -31,6 +32,7 @@ internal sealed class Cluster : IPositionSource
     /// <param name="random">Source of the random draws; thread-safe.</param>
     /// <param name="logger">Receives what happens to nodes.</param>
     public Cluster(
+        string shard,
         IReadOnlyList<Node> nodes,
         bool firstNodeIsReference,
         string ownConnectionString,
@@ -41,7 +43,7 @@ internal sealed class Cluster : IPositionSource
         Random random,
         ILogger logger)
     {
-        (Nodes, PrimarySource, NodeOptions, Options, Clock, Logger) = (nodes, primarySource, nodeOptions, options, clock, logger);
+        (Shard, Nodes, PrimarySource, NodeOptions, Options, Clock, Logger) = (shard, nodes, primarySource, nodeOptions, options, clock, logger);
         _ownDatabase = Database.Of(ownConnectionString);
         PrimaryName = firstNodeIsReference ? nodes[0].Name : null;
         _gate = new FreshnessGate(options, clock);
@@ -81,7 +83,7 @@ internal sealed class Cluster : IPositionSource
     public CatchUp CatchUp { get; }
 
     /// <inheritdoc />
-    public string Shard => string.Empty;
+    public string Shard { get; }
 
     /// <inheritdoc />
     public string Servers => _ownDatabase.Endpoints;

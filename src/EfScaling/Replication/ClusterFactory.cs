@@ -23,8 +23,13 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
     private const string ReadOnlySessions = @"-c default_transaction_read_only=on -c default_transaction_isolation=read\ committed";
 
     /// <summary>Builds the cluster.</summary>
+    /// <param name="provider">How the context reaches the server that it writes to.</param>
+    /// <param name="options">The settings.</param>
+    /// <param name="shard">The name of the shard that the cluster is; empty without sharding.</param>
+    /// <param name="application">The application's services.</param>
+    /// <param name="loggerFactory">Makes the logger.</param>
     /// <exception cref="InvalidOperationException">Nodes are missing, given twice, or cannot be reached the way they are given.</exception>
-    public Cluster Create(NpgsqlOptionsExtension provider, ReplicaOptions options, IServiceProvider? application, ILoggerFactory loggerFactory)
+    public Cluster Create(NpgsqlOptionsExtension provider, ReplicaOptions options, string shard, IServiceProvider? application, ILoggerFactory loggerFactory)
     {
         if (options.MaxStaleness < options.ProbeInterval * 2)
         {
@@ -38,6 +43,7 @@ internal sealed class ClusterFactory(NodeDataSources sources, TimeProvider clock
         Verify(nodes, options);
 
         return new Cluster(
+            shard,
             nodes,
             firstNodeIsReference: (options.IsPrimaryAlone || !options.Replicas.IsEmpty) && primary.Endpoints.Count == 1,
             primary.DataSource?.ConnectionString ?? sources.Get(provider, WithoutHostChoice(new NpgsqlConnectionStringBuilder(primary.ConnectionString))).ConnectionString,

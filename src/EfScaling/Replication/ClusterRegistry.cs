@@ -22,21 +22,22 @@ internal sealed class ClusterRegistry(ClusterFactory factory)
     /// <param name="provider">The provider's options of the context.</param>
     /// <param name="connectionString">The connection string of the provider's options, with a reference to configuration resolved.</param>
     /// <param name="options">The replica settings of the context.</param>
+    /// <param name="shard">The name of the shard that the cluster is; empty without sharding.</param>
     /// <exception cref="InvalidOperationException">The options cannot work; the message says what to change.</exception>
-    public Cluster Get(DbContext context, NpgsqlOptionsExtension provider, string? connectionString, ReplicaOptions options)
+    public Cluster Get(DbContext context, NpgsqlOptionsExtension provider, string? connectionString, ReplicaOptions options, string shard)
     {
         // A data source registered with the application's services is found only by asking, and differs between applications.
         var primary = provider.DataSource ?? connectionString ?? WithoutPassword(provider.Connection?.ConnectionString) ?? (object?)ApplicationOf(context) ?? string.Empty;
         var loggerFactory = ContextOptionsOf(context).FindExtension<CoreOptionsExtension>()?.LoggerFactory;
-        var key = new Key(primary, provider.DataSourceBuilderAction?.Method, loggerFactory, options);
-        return _clusters.TryGetValue(key, out var known) ? known.Value : Add(key, context, provider, connectionString, options);
+        var key = new Key(primary, provider.DataSourceBuilderAction?.Method, loggerFactory, options, shard);
+        return _clusters.TryGetValue(key, out var known) ? known.Value : Add(key, context, provider, connectionString);
     }
 
-    private Cluster Add(Key key, DbContext context, NpgsqlOptionsExtension provider, string? connectionString, ReplicaOptions options)
+    private Cluster Add(Key key, DbContext context, NpgsqlOptionsExtension provider, string? connectionString)
     {
         var resolved = connectionString == provider.ConnectionString ? provider : (NpgsqlOptionsExtension)provider.WithConnectionString(connectionString);
         var cluster = _clusters.GetOrAdd(
-            key, _ => new Lazy<Cluster>(() => factory.Create(resolved, options, ApplicationOf(context), context.GetService<ILoggerFactory>())));
+            key, _ => new Lazy<Cluster>(() => factory.Create(resolved, key.Options, key.Shard, ApplicationOf(context), context.GetService<ILoggerFactory>())));
         try
         {
             return cluster.Value;
@@ -58,5 +59,5 @@ internal sealed class ClusterRegistry(ClusterFactory factory)
     private static IServiceProvider? ApplicationOf(DbContext context) =>
         ContextOptionsOf(context).FindExtension<CoreOptionsExtension>()?.ApplicationServiceProvider;
 
-    private readonly record struct Key(object Primary, MethodInfo? Configure, ILoggerFactory? LoggerFactory, ReplicaOptions Options);
+    private readonly record struct Key(object Primary, MethodInfo? Configure, ILoggerFactory? LoggerFactory, ReplicaOptions Options, string Shard);
 }

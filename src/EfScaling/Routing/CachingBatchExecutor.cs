@@ -7,12 +7,12 @@ namespace EfScaling.Routing;
 
 /// <summary>Tells the cache which tables SaveChanges writes, and when it has.</summary>
 /// <remarks>The tables are those of the commands that are sent, not of the entities: inheritance, owned types and join tables are resolved there.</remarks>
-internal sealed class CachingBatchExecutor(IBatchExecutor inner, ReadRouter router) : IBatchExecutor
+internal sealed class CachingBatchExecutor(IBatchExecutor inner) : IBatchExecutor
 {
     /// <inheritdoc />
     public int Execute(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection)
     {
-        if (router.Writes is not { } writes)
+        if (ReadRouter.Of(connection).Writes is not { } writes)
         {
             return inner.Execute(commandBatches, connection);
         }
@@ -46,7 +46,7 @@ internal sealed class CachingBatchExecutor(IBatchExecutor inner, ReadRouter rout
     public async Task<int> ExecuteAsync(
         IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default)
     {
-        if (router.Writes is not { } writes)
+        if (ReadRouter.Of(connection).Writes is not { } writes)
         {
             return await inner.ExecuteAsync(commandBatches, connection, cancellationToken).ConfigureAwait(false);
         }

@@ -27,7 +27,7 @@ internal sealed class PositionedTransaction(
     private readonly bool _isOwned = transactionOwned;
 
     // Found while the context is alive: a transaction that is still open is cleared when the context is disposed.
-    private readonly ReadRouter _router = connection.Context.GetService<ReadRouter>();
+    private readonly ReadRouter _router = ReadRouter.Of(connection);
 
     private ContextSession Session => _router.Session;
 

@@ -8,6 +8,8 @@ using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -28,7 +30,9 @@ internal sealed class ReadRouter(
     RelationalConnectionDependencies dependencies,
     QueryCacheOptions? cacheOptions,
     QueryCacheRegistry caches,
-    IServiceProvider services) : IResettableService, IDisposable, IAsyncDisposable
+    IServiceProvider services,
+    ShardDefinition? shard = null,
+    IRelationalConnection? connection = null) : IResettableService, IDisposable, IAsyncDisposable
 {
     private Cluster? _cluster;
     private OwnConnection? _own;
@@ -40,12 +44,23 @@ internal sealed class ReadRouter(
     private ContextCache? _cache;
     private ContextWrites? _writes;
     private CacheDecision? _uncached;
+    private ReadRouter? _elsewhere;
 
     /// <summary>Gets where the context's newest command ran; <see langword="null"/> before the first.</summary>
-    public RoutingDecision? LastDecision { get; private set; }
+    public RoutingDecision? LastDecision
+    {
+        get => _elsewhere is null ? field : _elsewhere.LastDecision;
+        private set => (field, _elsewhere) = (value, null);
+    }
 
     /// <summary>Gets or sets whether the context was created for reading only.</summary>
     public bool IsReadOnly { get; set; }
+
+    /// <summary>Gets or sets what finds the shard of a command; <see langword="null"/> without sharding, and for the routers of single shards.</summary>
+    public ContextShards? Shards { get; set; }
+
+    /// <summary>Gets the connection that writes to the cluster.</summary>
+    public IRelationalConnection Connection => connection ?? services.GetRequiredService<IRelationalConnection>();
 
     /// <summary>Gets the cluster. Found at the first command, not in the constructor: contexts that run none pay nothing.</summary>
     public Cluster Cluster => _cluster ?? Attach();
@@ -70,6 +85,10 @@ internal sealed class ReadRouter(
 
     /// <summary>Gets the read on its way.</summary>
     public RoutedRead Read => _read ??= new RoutedRead(this, options);
+
+    /// <summary>Returns the router of what runs on a connection.</summary>
+    public static ReadRouter Of(IRelationalConnection connection) =>
+        connection is ShardConnection shard ? shard.Router : connection.Context.GetService<ReadRouter>();
 
     /// <summary>Returns a new connection that finds the present primary when it opens; <see langword="null"/> if the provider's own connection will do.</summary>
     public DbConnection? CreatePrimaryConnection(string? connectionString)
@@ -120,7 +139,7 @@ internal sealed class ReadRouter(
         Session.Ambient?.Read(server: 0, shownBy);
         Cluster.Touch(Moment.Now(Cluster.Clock));
         _uncached = null;
-        LastDecision = new RoutingDecision(name, NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, Attempts: 0) { Cache = new CacheDecision(outcome) };
+        LastDecision = new RoutingDecision(name, NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, Attempts: 0) { Cache = new CacheDecision(outcome), Shard = ShardName };
     }
 
     /// <summary>Returns whether what a reader gives may be kept: it comes from a node that is proven to show all published writes.</summary>
@@ -195,7 +214,7 @@ internal sealed class ReadRouter(
     /// <exception cref="InvalidOperationException">A snapshot or a transaction is open already, or the context's connection.</exception>
     public RoutedRead BeginSnapshotRead()
     {
-        var own = services.GetRequiredService<IRelationalConnection>();
+        var own = Connection;
         var obstacle = _snapshot is not null ? "another one is open"
             : Own.IsInTransaction(own) ? "a transaction is open"
             : Own.IsElsewhere(own) ? "the context was given another connection than its options name"
@@ -253,6 +272,9 @@ internal sealed class ReadRouter(
     /// <summary>Notes that a command runs on the primary.</summary>
     public void NoteOnPrimary(RoutingReason reason, int attempts = 1) => Note(new RoutingDecision(Cluster.WriterName, NodeRole.Primary, reason, TimeSpan.Zero, attempts));
 
+    /// <summary>Notes that the newest command runs on another shard, whose router tells where.</summary>
+    public void NoteElsewhere(ReadRouter shard) => _elsewhere = shard;
+
     /// <summary>Notes that a read runs on a replica.</summary>
     public void NoteOnReplica(Node node, RoutingReason reason, TimeSpan staleness, int attempts)
     {
@@ -269,7 +291,25 @@ internal sealed class ReadRouter(
         Attempts: 1));
 
     /// <summary>Says in words where a query would run now, and for each node why it would or would not serve it.</summary>
-    public string Explain(QueryPlan? plan, CachedQuery? query, in RelationalCommandParameterObject command)
+    public string Explain(RoutedCommand query, in RelationalCommandParameterObject command)
+    {
+        if (query.Shards is null || Shards is null)
+        {
+            return Explain(query.Plan, query.Query, command);
+        }
+
+        try
+        {
+            var router = Shards.RouterFor(query.Shards, command);
+            return $"shard {router.ShardName}\n{router.Explain(query.Plan, query.Query, command)}";
+        }
+        catch (CrossShardException refusal)
+        {
+            return $"refused: {refusal.Message}";
+        }
+    }
+
+    private string Explain(QueryPlan? plan, CachedQuery? query, in RelationalCommandParameterObject command)
     {
         var routing = Explain(plan, command);
         return Cache?.Explain(query, plan, command) is { } caching ? $"{caching}\n{routing}" : routing;
@@ -305,6 +345,8 @@ internal sealed class ReadRouter(
     public void ResetState()
     {
         _connections?.Reset();
+        (connection as IResettableService)?.ResetState();
+        Shards?.Reset();
         Forget();
     }
 
@@ -316,9 +358,14 @@ internal sealed class ReadRouter(
             await _connections.ResetAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        if (_session?.Connection is not null && services.GetRequiredService<IRelationalConnection>() is IResettableService own)
+        if (_session?.Connection is not null && Connection is IResettableService own)
         {
             await NodeConnections.ResetAsync(own, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (Shards is not null)
+        {
+            await Shards.ResetAsync(cancellationToken).ConfigureAwait(false);
         }
 
         Forget();
@@ -331,6 +378,8 @@ internal sealed class ReadRouter(
         _session?.Unwatch();
         _connections?.Dispose();
         _connections = null;
+        connection?.Dispose();
+        Shards?.Dispose();
     }
 
     /// <inheritdoc />
@@ -343,7 +392,19 @@ internal sealed class ReadRouter(
             await _connections.DisposeAsync().ConfigureAwait(false);
             _connections = null;
         }
+
+        if (connection is not null)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (Shards is not null)
+        {
+            await Shards.DisposeAsync().ConfigureAwait(false);
+        }
     }
+
+    private string? ShardName => shard?.Name ?? Shards?.Own;
 
     private QueryCache FindCache()
     {
@@ -361,8 +422,9 @@ internal sealed class ReadRouter(
     private Cluster Attach()
     {
         var provider = contextOptions.FindExtension<NpgsqlOptionsExtension>()!;
+        provider = shard?.ProviderFrom(provider) ?? provider;
         var connectionString = provider.ConnectionString is { } named ? dependencies.ConnectionStringResolver.ResolveConnectionString(named) : null;
-        return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options);
+        return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options, ShardName ?? string.Empty);
     }
 
     private void StayOnPrimary(RoutingReason reason, IRelationalConnection connection, bool onlyReads)
@@ -468,7 +530,7 @@ internal sealed class ReadRouter(
     private void Note(in RoutingDecision decision)
     {
         // A read that moves on is one command, and what the cache said of it stays.
-        LastDecision = decision with { Cache = _uncached ?? (decision.Attempts > 1 ? LastDecision?.Cache : null) };
+        LastDecision = decision with { Cache = _uncached ?? (decision.Attempts > 1 ? LastDecision?.Cache : null), Shard = ShardName };
         _uncached = null;
         if (ReplicationMeter.CountsCommands)
         {

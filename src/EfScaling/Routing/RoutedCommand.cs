@@ -2,6 +2,7 @@ using System.Data.Common;
 using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Replication;
+using EfScaling.Routing.Shards;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -23,6 +24,7 @@ internal sealed class RoutedCommand(
     IReadOnlyList<IRelationalParameter> parameters) : RelationalCommand(dependencies, commandText, logCommandText, parameters)
 {
     private DbContext? _context;
+    private ReadRouter? _home;
     private ReadRouter? _router;
 
     /// <summary>Gets what translation found out about the query; <see langword="null"/> for commands that are no translated query.</summary>
@@ -30,6 +32,9 @@ internal sealed class RoutedCommand(
 
     /// <summary>Gets what the cache knows of the query; <see langword="null"/> for commands that are no translated query, and without a cache.</summary>
     public CachedQuery? Query { get; private set; }
+
+    /// <summary>Gets what the SQL says about shards; <see langword="null"/> for commands that EF did not translate, and without sharding.</summary>
+    public ShardPlan? Shards { get; private set; }
 
     /// <summary>Gets what <c>ExecuteUpdate</c> or <c>ExecuteDelete</c> writes; <see langword="null"/> for other commands.</summary>
     public WriteFacts? Written { get; private set; }
@@ -41,25 +46,29 @@ internal sealed class RoutedCommand(
         return new RoutedCommand(Dependencies, text, WithoutComment(LogCommandText, comment), Parameters)
         {
             Plan = plan,
+            Shards = Shards,
             Query = facts is null ? null : new CachedQuery(plan.CacheHints, facts, text),
         };
     }
 
     /// <summary>Returns the command with what it writes.</summary>
-    public RoutedCommand With(WriteFacts written) => new(Dependencies, CommandText, LogCommandText, Parameters) { Written = written };
+    public RoutedCommand With(WriteFacts written) => new(Dependencies, CommandText, LogCommandText, Parameters) { Written = written, Shards = Shards };
+
+    /// <summary>Returns the command with what its SQL says about shards.</summary>
+    public RoutedCommand With(ShardPlan shards) => new(Dependencies, CommandText, LogCommandText, Parameters) { Plan = Plan, Query = Query, Written = Written, Shards = shards };
 
     /// <inheritdoc />
     public override void PopulateFrom(IRelationalCommandTemplate commandTemplate)
     {
         base.PopulateFrom(commandTemplate);
         var template = commandTemplate as RoutedCommand;
-        (Plan, Query, Written) = (template?.Plan, template?.Query, template?.Written);
+        (Plan, Query, Written, Shards) = (template?.Plan, template?.Query, template?.Written, template?.Shards);
     }
 
     /// <inheritdoc />
     public override int ExecuteNonQuery(RelationalCommandParameterObject parameterObject)
     {
-        var router = RouterOf(parameterObject);
+        var router = Route(ref parameterObject);
         router.OnOtherCommand(parameterObject);
         if (router.Writes is not { } writes || !writes.TryNote(this, parameterObject.CommandSource))
         {
@@ -85,7 +94,7 @@ internal sealed class RoutedCommand(
     /// <inheritdoc />
     public override Task<int> ExecuteNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
-        var router = RouterOf(parameterObject);
+        var router = Route(ref parameterObject);
         router.OnOtherCommand(parameterObject);
         return router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
             ? WriteAsync(writes, parameterObject, cancellationToken)
@@ -95,21 +104,21 @@ internal sealed class RoutedCommand(
     /// <inheritdoc />
     public override object? ExecuteScalar(RelationalCommandParameterObject parameterObject)
     {
-        RouterOf(parameterObject).OnOtherCommand(parameterObject);
+        Route(ref parameterObject).OnOtherCommand(parameterObject);
         return base.ExecuteScalar(parameterObject);
     }
 
     /// <inheritdoc />
     public override Task<object?> ExecuteScalarAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
-        RouterOf(parameterObject).OnOtherCommand(parameterObject);
+        Route(ref parameterObject).OnOtherCommand(parameterObject);
         return base.ExecuteScalarAsync(parameterObject, cancellationToken);
     }
 
     /// <inheritdoc />
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
-        var router = RouterOf(parameterObject);
+        var router = Route(ref parameterObject);
         if (Query is null || router.Cache is not { } cache)
         {
             return Read(router, parameterObject, Moment.Never);
@@ -128,7 +137,7 @@ internal sealed class RoutedCommand(
     /// <inheritdoc />
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
-        var router = RouterOf(parameterObject);
+        var router = Route(ref parameterObject);
         if (Query is null || router.Cache is not { } cache)
         {
             return ReadAsync(router, parameterObject, Moment.Never, cancellationToken);
@@ -206,7 +215,7 @@ internal sealed class RoutedCommand(
         var command = base.CreateDbCommand(parameterObject, commandId, commandMethod);
         if (RoutingExplanation.Current is { } explanation)
         {
-            explanation.Text = RouterOf(parameterObject).Explain(Plan, Query, parameterObject);
+            explanation.Text = ReadRouter.Of(parameterObject.Connection).Explain(this, parameterObject);
             return command;
         }
 
@@ -388,17 +397,38 @@ internal sealed class RoutedCommand(
         return start > 0 ? text[..start] + rest : rest.TrimStart('\r', '\n');
     }
 
-    // A command is rented by one context after another when contexts are pooled.
-    private ReadRouter RouterOf(in RelationalCommandParameterObject parameterObject)
+    // The router of the shard that the command concerns, and its connection in the place of the context's own.
+    private ReadRouter Route(ref RelationalCommandParameterObject parameterObject)
     {
-        // The connection always knows its context; EF leaves it out of the parameters of commands that it only builds or that generate keys.
-        var context = parameterObject.Connection.Context;
-        if (_router is null || !ReferenceEquals(_context, context))
+        _router = null;
+        var router = RouterOf(parameterObject);
+        if (Shards is null || router.Shards is not { } shards)
         {
-            _context = context;
-            _router = context.GetService<ReadRouter>();
+            return router;
+        }
+
+        _router = shards.RouterFor(Shards, parameterObject);
+        if (!ReferenceEquals(_router, router))
+        {
+            parameterObject = On(_router.Connection, parameterObject, parameterObject.ReaderColumns);
+            router.NoteElsewhere(_router);
         }
 
         return _router;
+    }
+
+    // Parts of the command run on connections to nodes, which belong to its router.
+    private ReadRouter RouterOf(in RelationalCommandParameterObject parameterObject) =>
+        _router ??= parameterObject.Connection is ShardConnection shard ? shard.Router : HomeOf(parameterObject.Connection.Context);
+
+    // A command is rented by one context after another when contexts are pooled.
+    private ReadRouter HomeOf(DbContext context)
+    {
+        if (_home is null || !ReferenceEquals(_context, context))
+        {
+            (_context, _home) = (context, context.GetService<ReadRouter>());
+        }
+
+        return _home;
     }
 }

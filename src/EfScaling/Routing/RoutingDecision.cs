@@ -14,6 +14,9 @@ public readonly record struct RoutingDecision(string Node, NodeRole Role, Routin
     /// <summary>Gets what the query cache did; <see langword="null"/> if it had no part in the command.</summary>
     public CacheDecision? Cache { get; init; }
 
+    /// <summary>Gets the shard that the command concerned; <see langword="null"/> without sharding.</summary>
+    public string? Shard { get; init; }
+
     /// <summary>Writes the decision in one line, such as <c>replica 10.0.0.2:5432: FreshReplica, at most 0.120 s old</c>.</summary>
     public override string ToString()
     {
@@ -23,6 +26,7 @@ public readonly record struct RoutingDecision(string Node, NodeRole Role, Routin
             NodeRole.Cache => $"cache {Node}: {Cache}",
             _ => $"primary {Node}: {Reason}",
         };
+        where = Shard is null ? where : $"shard {Shard}, {where}";
         return Cache is { IsHit: false } uncached ? $"{where}; cache: {uncached}" : where;
     }
 }

@@ -26,7 +26,16 @@ internal static class CommandCapture
     /// <summary>Returns the facts of the commands of one unit of work, in the order of their making.</summary>
     /// <param name="use">What is done with the context.</param>
     /// <param name="rewrite">Changes each tree before its facts are read; the SQL stays as it is.</param>
-    public static IReadOnlyList<QueryFacts> Of(Action<FactsContext> use, Func<Expression, Expression>? rewrite = null)
+    public static IReadOnlyList<QueryFacts> Of(Action<FactsContext> use, Func<Expression, Expression>? rewrite = null) =>
+        Of(o => new FactsContext(o), use, rewrite);
+
+    /// <inheritdoc cref="Of(Action{FactsContext}, Func{Expression, Expression}?)" />
+    /// <typeparam name="TContext">The context's type.</typeparam>
+    /// <param name="create">Makes the context.</param>
+    /// <param name="use">What is done with the context.</param>
+    /// <param name="rewrite">Changes each tree before its facts are read, or only looks at it; the SQL stays as it is.</param>
+    public static IReadOnlyList<QueryFacts> Of<TContext>(Func<DbContextOptions, TContext> create, Action<TContext> use, Func<Expression, Expression>? rewrite = null)
+        where TContext : DbContext
     {
         var options = new DbContextOptionsBuilder()
             .UseNpgsql("Host=primary.invalid")
@@ -35,7 +44,7 @@ internal static class CommandCapture
             .EnableServiceProviderCaching(false);
         _facts = [];
         _rewrite = rewrite;
-        using var context = new FactsContext(options.Options);
+        using var context = create(options.Options);
         use(context);
         return _facts;
     }

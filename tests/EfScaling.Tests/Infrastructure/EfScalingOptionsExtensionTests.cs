@@ -207,7 +207,7 @@ public sealed class EfScalingOptionsExtensionTests
     {
         var options = context.GetService<IDbContextOptions>();
         var provider = options.FindExtension<NpgsqlOptionsExtension>()!;
-        return context.GetService<ClusterRegistry>().Get(context, provider, provider.ConnectionString, options.FindExtension<EfScalingOptionsExtension>()!.Replicas!);
+        return context.GetService<ClusterRegistry>().Get(context, provider, provider.ConnectionString, options.FindExtension<EfScalingOptionsExtension>()!.Replicas!, string.Empty);
     }
 
     /// <summary>A database provider that is not Npgsql.</summary>

@@ -152,7 +152,7 @@ public sealed class ClusterFactoryTests
         configure(builder);
         var plugins = Array.Empty<INpgsqlDataSourceConfigurationPlugin>();
         return new ClusterFactory(new NodeDataSources(plugins), new ManualClock())
-            .Create(options.Options.FindExtension<NpgsqlOptionsExtension>()!, builder.Options, application: null, NullLoggerFactory.Instance);
+            .Create(options.Options.FindExtension<NpgsqlOptionsExtension>()!, builder.Options, string.Empty, application: null, NullLoggerFactory.Instance);
     }
 
     private static NpgsqlDataSource Source(string connectionString) => NpgsqlDataSource.Create(connectionString);

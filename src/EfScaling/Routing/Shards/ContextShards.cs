@@ -1,0 +1,136 @@
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfScaling.Routing.Shards;
+
+/// <summary>Finds for each command of a context the shard that it runs on.</summary>
+/// <param name="database">The shards, and what lives where.</param>
+/// <param name="bound">The one shard that the context works on; <see langword="null"/> if it spans all of them.</param>
+/// <param name="home">The router of the context's own connection, which leads to that shard, or to the default one.</param>
+/// <param name="connect">Makes the router of another shard, with a connection of its own.</param>
+/// <remarks>Not thread-safe, like the context. A pooled context keeps the connections, closed, for its next lease.</remarks>
+internal sealed class ContextShards(ShardedDatabase database, string? bound, ReadRouter home, Func<ShardDefinition, ReadRouter> connect) : IDisposable, IAsyncDisposable
+{
+    private readonly ShardResolver _resolver = new(database.Maps, database.Options.Default.Name);
+    private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
+
+    /// <summary>Gets the shards, and what lives where.</summary>
+    public ShardedDatabase Database => database;
+
+    /// <summary>Gets the shard that the context's own connection leads to.</summary>
+    public string Own => bound ?? database.Options.Default.Name;
+
+    /// <summary>Returns the router of the shard that a query or a set-based write concerns.</summary>
+    /// <param name="plan">What its SQL says; <see langword="null"/> for SQL of the application that EF knows nothing about.</param>
+    /// <param name="command">How it is run.</param>
+    /// <exception cref="CrossShardException">There are several, or it is not certain which, or it is not the one that the context is bound to.</exception>
+    public ReadRouter RouterFor(ShardPlan? plan, in RelationalCommandParameterObject command)
+    {
+        if (plan is null)
+        {
+            return home;
+        }
+
+        var choice = _resolver.Resolve(plan, command.ParameterValues ?? new Dictionary<string, object?>());
+        if (choice is { Single: null, Several: null } && (bound is not null || choice.Unknown is null))
+        {
+            // To a context of one shard, a query that names no key means the rows there.
+            return home;
+        }
+
+        if (bound is not null)
+        {
+            return choice.Single == bound ? home : throw Outside("A query", choice.Several ?? [choice.Single!]);
+        }
+
+        return choice.Single is { } shard ? RouterOf(shard, command.Connection)
+            : choice.Several is { } several
+                ? throw new CrossShardException(
+                    $"A query concerns the shards {Names(several)}, and only queries of one shard can be answered. Ask for one key at a time, or query each shard by ForEachShardAsync(...).",
+                    several)
+                : throw new CrossShardException(
+                    $"A query could concern every shard: {choice.Unknown}. Compare the shard key with a value, as in Where(x => x.Key == key), or query each shard by ForEachShardAsync(...).",
+                    []);
+    }
+
+    /// <summary>Returns the router of the one shard that all of some rows live on.</summary>
+    /// <param name="shards">The shards of the rows; none for rows that are on every shard.</param>
+    /// <param name="connection">The connection that the context would write them on.</param>
+    /// <exception cref="CrossShardException">There are several, or it is not the one that the context is bound to.</exception>
+    public ReadRouter RouterFor(IReadOnlyList<string> shards, IRelationalConnection connection)
+    {
+        if (shards is not [var shard])
+        {
+            throw new CrossShardException(
+                $"SaveChanges was asked to write rows of the shards {Names(shards)} at once, which no transaction of one database can. Save the rows of each shard by themselves.",
+                shards);
+        }
+
+        return bound is null || bound == shard ? RouterOf(shard, connection) : throw Outside("SaveChanges", shards);
+    }
+
+    /// <summary>Makes ready for the next lease of a pooled context.</summary>
+    public void Reset()
+    {
+        foreach (var router in _routers.Values)
+        {
+            router.ResetState();
+        }
+    }
+
+    /// <inheritdoc cref="Reset" />
+    public async Task ResetAsync(CancellationToken cancellationToken)
+    {
+        foreach (var router in _routers.Values)
+        {
+            await router.ResetStateAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        foreach (var router in _routers.Values)
+        {
+            router.Dispose();
+        }
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var router in _routers.Values)
+        {
+            await router.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static string Names(IReadOnlyList<string> shards) => string.Join(", ", shards.Select(s => $"'{s}'"));
+
+    private CrossShardException Outside(string what, IReadOnlyList<string> shards) => new(
+        $"{what} of a context that is bound to the shard '{bound}' concerns {Names(shards)}. Create a context for the other key by CreateDbContext(key), or one that spans all shards by CreateDbContext().",
+        shards);
+
+    private ReadRouter RouterOf(string shard, IRelationalConnection own)
+    {
+        if (shard == Own)
+        {
+            return home;
+        }
+
+        if (own.CurrentTransaction is not null)
+        {
+            throw new CrossShardException(
+                $"A command concerns the shard '{shard}' while a transaction of the context is open on '{Own}'. Begin the transaction on a context of the shard: CreateDbContext(key).",
+                [shard]);
+        }
+
+        if (!_routers.TryGetValue(shard, out var router))
+        {
+            _routers[shard] = router = connect(database.Options.Find(shard)!);
+        }
+
+        return router;
+    }
+}

@@ -1,0 +1,159 @@
+using System.Collections.Immutable;
+using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
+
+namespace EfScaling.Routing.Shards;
+
+/// <summary>What is certain about the rows of a select that count: which columns hold the same value, and which hold one of certain values.</summary>
+/// <remarks>Columns are told apart by the alias of their table, which EF uses once in a query. Not thread-safe.</remarks>
+internal sealed class KeyFacts
+{
+    private readonly Dictionary<(string Table, string Column), Class> _classes = [];
+
+    /// <summary>Returns a copy, to which more can be added.</summary>
+    public KeyFacts Copy()
+    {
+        var copy = new KeyFacts();
+        var copies = new Dictionary<Class, Class>();
+        foreach (var (column, known) in _classes)
+        {
+            if (!copies.TryGetValue(known, out var other))
+            {
+                copies[known] = other = new Class { Columns = [.. known.Columns], Terms = known.Terms };
+            }
+
+            copy._classes[column] = other;
+        }
+
+        return copy;
+    }
+
+    /// <summary>Notes that two columns hold the same value.</summary>
+    public void Equate((string Table, string Column) one, (string Table, string Column) other)
+    {
+        var (kept, merged) = (ClassOf(one), ClassOf(other));
+        if (ReferenceEquals(kept, merged))
+        {
+            return;
+        }
+
+        kept.Columns.AddRange(merged.Columns);
+        kept.Terms = Tighter(kept.Terms, merged.Terms);
+        foreach (var column in merged.Columns)
+        {
+            _classes[column] = kept;
+        }
+    }
+
+    /// <summary>Notes that a column holds the value of one of some terms.</summary>
+    public void Constrain((string Table, string Column) column, ImmutableArray<KeyTerm> terms)
+    {
+        var known = ClassOf(column);
+        known.Terms = Tighter(known.Terms, terms);
+    }
+
+    /// <summary>Returns the terms one of whose values a column holds; default if nothing is certain.</summary>
+    public ImmutableArray<KeyTerm> TermsOf((string Table, string Column) column) => _classes.TryGetValue(column, out var known) ? known.Terms : default;
+
+    /// <summary>Gets the columns of which something is certain.</summary>
+    public IEnumerable<(string Table, string Column)> Columns => _classes.Keys;
+
+    /// <summary>Adds what follows from a condition that holds.</summary>
+    public void Add(SqlExpression? condition)
+    {
+        switch (condition)
+        {
+            case SqlBinaryExpression { OperatorType: System.Linq.Expressions.ExpressionType.AndAlso } both:
+                Add(both.Left);
+                Add(both.Right);
+                break;
+
+            case SqlBinaryExpression { OperatorType: System.Linq.Expressions.ExpressionType.OrElse } either:
+                AddEither(either);
+                break;
+
+            case SqlBinaryExpression { OperatorType: System.Linq.Expressions.ExpressionType.Equal } equality:
+                AddEquality(equality.Left, equality.Right);
+                break;
+
+            case InExpression { Values: { } values, Item: var item } when ColumnOf(item) is { } column:
+                if (values.Select(v => KeyTerm.Of(v)).ToList() is var terms && terms.TrueForAll(t => t is not null))
+                {
+                    Constrain(column, [.. terms!]);
+                }
+
+                break;
+
+            case InExpression { ValuesParameter: { } many, Item: var item } when ColumnOf(item) is { } column:
+                Constrain(column, [KeyTerm.Of(many, isMany: true)!]);
+                break;
+
+            case not null when ProviderComparisons.FindAny(condition) is var (item, array) && ColumnOf(item) is { } column && KeyTerm.Of(array, isMany: true) is { } any:
+                Constrain(column, [any]);
+                break;
+        }
+    }
+
+    /// <summary>Returns the column that an expression reads; <see langword="null"/> if it computes something of it.</summary>
+    public static (string Table, string Column)? ColumnOf(SqlExpression expression) => expression switch
+    {
+        ColumnExpression column => (column.TableAlias, column.Name),
+
+        // A wider integer of the same value, for the comparison with one.
+        SqlUnaryExpression { OperatorType: System.Linq.Expressions.ExpressionType.Convert, Operand: ColumnExpression column, TypeMapping.StoreType: "integer" or "bigint" }
+            when column.TypeMapping?.StoreType is "smallint" or "integer" => (column.TableAlias, column.Name),
+        _ => null,
+    };
+
+    private void AddEquality(SqlExpression left, SqlExpression right)
+    {
+        var (one, other) = (ColumnOf(left), ColumnOf(right));
+        if (one is not null && other is not null)
+        {
+            Equate(one.Value, other.Value);
+        }
+        else if ((one ?? other) is { } column && KeyTerm.Of(one is null ? left : right) is { } term)
+        {
+            Constrain(column, [term]);
+        }
+    }
+
+    // Each arm must say something about a column; then the column holds what one of them says.
+    private void AddEither(SqlBinaryExpression either)
+    {
+        var (left, right) = (new KeyFacts(), new KeyFacts());
+        left.Add(either.Left);
+        right.Add(either.Right);
+        foreach (var column in left.Columns)
+        {
+            if (left.TermsOf(column) is { IsDefault: false } these && right.TermsOf(column) is { IsDefault: false } those)
+            {
+                Constrain(column, these.AddRange(those));
+            }
+        }
+    }
+
+    // Both hold. One is as true as the other; the fewer values the better.
+    private static ImmutableArray<KeyTerm> Tighter(ImmutableArray<KeyTerm> one, ImmutableArray<KeyTerm> other) =>
+        one.IsDefault ? other
+        : other.IsDefault ? one
+        : one is [{ IsMany: false }] ? one
+        : other is [{ IsMany: false }] || other.Length < one.Length ? other
+        : one;
+
+    private Class ClassOf((string Table, string Column) column)
+    {
+        if (!_classes.TryGetValue(column, out var known))
+        {
+            _classes[column] = known = new Class { Columns = [column] };
+        }
+
+        return known;
+    }
+
+    private sealed class Class
+    {
+        public required List<(string Table, string Column)> Columns { get; init; }
+
+        public ImmutableArray<KeyTerm> Terms { get; set; }
+    }
+}

@@ -1,0 +1,333 @@
+using System.Collections.Immutable;
+using System.Linq.Expressions;
+using EfScaling.Caching;
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
+
+namespace EfScaling.Routing.Shards;
+
+/// <summary>Reads off the final SQL tree of a command which shards the rows that count can live on.</summary>
+/// <remarks>
+/// <para>
+/// What is concluded is certain: only conditions that every row of the result meets are followed, and only to rows that cannot matter otherwise. A condition
+/// outside a select says something about its rows inside only if it could as well be checked there; not behind LIMIT, nor behind windows and groups that mix
+/// several keys. The inner side of a left join follows the outer one by the join's own condition, never the other way.
+/// </para>
+/// <para>A kind of node that is not known here leads to no conclusion. Used once for each command; not thread-safe.</para>
+/// </remarks>
+internal sealed class ShardPlanReader
+{
+    private readonly List<PlacedTable> _tables = [];
+    private string? _opaque;
+
+    private ShardPlanReader()
+    {
+    }
+
+    /// <summary>Reads the plan of a command.</summary>
+    /// <param name="root">The tree: a select, an update or a delete.</param>
+    public static ShardPlan Read(Expression root)
+    {
+        var reader = new ShardPlanReader();
+        reader.PlaceRoot(root);
+        return new ShardPlan([.. reader._tables], reader._opaque);
+    }
+
+    private void PlaceRoot(Expression root)
+    {
+        switch (root)
+        {
+            case SelectExpression select:
+                PlaceSelect(select, new KeyFacts());
+                break;
+
+            case UpdateExpression update:
+                PlaceSelect(update.SelectExpression, new KeyFacts());
+                foreach (var setter in update.ColumnValueSetters)
+                {
+                    PlaceWithin(setter.Value, FactsOf(update.SelectExpression, new KeyFacts()));
+                }
+
+                break;
+
+            case DeleteExpression delete:
+                PlaceSelect(delete.SelectExpression, new KeyFacts());
+                break;
+
+            case not null when ProviderComparisons.FindDelete(root) is var (table, fromItems, predicate):
+                PlaceDelete(table, fromItems, predicate);
+                break;
+
+            default:
+                _opaque ??= root?.GetType().Name;
+                break;
+        }
+    }
+
+    private void PlaceDelete(TableExpression table, IReadOnlyList<TableExpressionBase> fromItems, SqlExpression? predicate)
+    {
+        var facts = new KeyFacts();
+        facts.Add(predicate);
+        foreach (var item in fromItems)
+        {
+            AddFactsOf(item, facts);
+        }
+
+        PlaceTable(table, facts);
+        foreach (var item in fromItems)
+        {
+            Place(item, facts);
+        }
+
+        PlaceWithin(predicate, facts);
+    }
+
+    // What is certain about the rows of a select, with what is certain about those around it.
+    private KeyFacts FactsOf(SelectExpression select, KeyFacts around)
+    {
+        var facts = around.Copy();
+        facts.Add(select.Predicate);
+        foreach (var table in select.Tables)
+        {
+            AddFactsOf(table, facts);
+        }
+
+        return facts;
+    }
+
+    private void AddFactsOf(TableExpressionBase table, KeyFacts facts)
+    {
+        switch (table)
+        {
+            case InnerJoinExpression join:
+                facts.Add(join.JoinPredicate);
+                AddFactsOf(join.Table, facts);
+                break;
+
+            case CrossJoinExpression or CrossApplyExpression:
+                AddFactsOf(((JoinExpressionBase)table).Table, facts);
+                break;
+
+            case SelectExpression { Alias: { } alias } derived:
+                AddProjection(derived, alias, FactsOf(derived, facts), facts);
+                break;
+
+            case SetOperationBase { Alias: { } alias } operation:
+                AddOperation(operation, alias, facts);
+                break;
+        }
+    }
+
+    // The columns that a derived table shows hold what the ones that they are made of hold.
+    private static void AddProjection(SelectExpression derived, string alias, KeyFacts inside, KeyFacts outside)
+    {
+        foreach (var projection in derived.Projection)
+        {
+            if (KeyFacts.ColumnOf(projection.Expression) is not { } column)
+            {
+                continue;
+            }
+
+            if (IsTransparent(derived, column))
+            {
+                outside.Equate((alias, projection.Alias), column);
+            }
+
+            if (inside.TermsOf(column) is { IsDefault: false } terms)
+            {
+                outside.Constrain((alias, projection.Alias), terms);
+            }
+        }
+    }
+
+    private void AddOperation(SetOperationBase operation, string alias, KeyFacts facts)
+    {
+        var (first, second) = (FactsOf(operation.Source1, facts), FactsOf(operation.Source2, facts));
+        for (var i = 0; i < operation.Source1.Projection.Count; i++)
+        {
+            if (KeyFacts.ColumnOf(operation.Source1.Projection[i].Expression) is { } one
+                && KeyFacts.ColumnOf(operation.Source2.Projection[i].Expression) is { } other
+                && first.TermsOf(one) is { IsDefault: false } these
+                && second.TermsOf(other) is { IsDefault: false } those)
+            {
+                facts.Constrain((alias, operation.Source1.Projection[i].Alias), these.AddRange(those));
+            }
+        }
+    }
+
+    private void PlaceSelect(SelectExpression select, KeyFacts around)
+    {
+        var facts = FactsOf(select, around);
+        foreach (var table in select.Tables)
+        {
+            Place(table, facts);
+        }
+
+        PlaceWithin(select.Predicate, facts);
+        PlaceWithin(select.Having, facts);
+        PlaceWithin(select.Limit, facts);
+        PlaceWithin(select.Offset, facts);
+        foreach (var expression in select.Projection.Select(p => p.Expression).Concat(select.GroupBy).Concat(select.Orderings.Select(o => o.Expression)))
+        {
+            PlaceWithin(expression, facts);
+        }
+    }
+
+    private void Place(TableExpressionBase table, KeyFacts facts)
+    {
+        switch (table)
+        {
+            case TableExpression plain:
+                PlaceTable(plain, facts);
+                break;
+
+            case InnerJoinExpression join:
+                Place(join.Table, facts);
+                PlaceWithin(join.JoinPredicate, facts);
+                break;
+
+            case LeftJoinExpression join:
+                // Rows of the inner side that the condition does not tie to a row that counts change nothing.
+                var matched = facts.Copy();
+                matched.Add(join.JoinPredicate);
+                AddFactsOf(join.Table, matched);
+                Place(join.Table, matched);
+                PlaceWithin(join.JoinPredicate, matched);
+                break;
+
+            case CrossJoinExpression or CrossApplyExpression or OuterApplyExpression:
+                Place(((JoinExpressionBase)table).Table, facts);
+                break;
+
+            case SelectExpression derived:
+                PlaceDerived(derived, facts, columns: null);
+                break;
+
+            case SetOperationBase operation:
+                PlaceDerived(operation.Source1, facts, operation);
+                PlaceDerived(operation.Source2, facts, operation);
+                break;
+
+            case TableValuedFunctionExpression function when function.IsBuiltIn:
+                foreach (var argument in function.Arguments)
+                {
+                    PlaceWithin(argument, facts);
+                }
+
+                break;
+
+            case ValuesExpression:
+                break;
+
+            default:
+                _opaque ??= table is FromSqlExpression ? "SQL of the application" : table.GetType().Name;
+                break;
+        }
+    }
+
+    // Whatever is certain about the columns that the outer query sees is certain about those inside where it could be checked there as well.
+    private void PlaceDerived(SelectExpression derived, KeyFacts facts, SetOperationBase? columns)
+    {
+        var inside = facts.Copy();
+        var alias = columns?.Alias ?? derived.Alias;
+        for (var i = 0; i < derived.Projection.Count; i++)
+        {
+            var shown = (columns?.Source1 ?? derived).Projection[i].Alias;
+            if (alias is not null && KeyFacts.ColumnOf(derived.Projection[i].Expression) is { } column && IsTransparent(derived, column))
+            {
+                inside.Equate(column, (alias, shown));
+            }
+        }
+
+        PlaceSelect(derived, inside);
+    }
+
+    private void PlaceTable(TableExpression table, KeyFacts facts)
+    {
+        var known = ShardedModel.Of(table.Table.Model.Model).Find(table.Schema, table.Name);
+        if (known is null)
+        {
+            _opaque ??= $"table '{table.Name}', which the model does not know";
+            return;
+        }
+
+        if (known.Placement == TablePlacement.Reference)
+        {
+            return;
+        }
+
+        var key = known.Key.Select(c => facts.TermsOf((table.Alias, c.Name))).ToImmutableArray();
+        _tables.Add(new PlacedTable(table.Name, known, key.Any(t => t.IsDefault) ? [] : key));
+    }
+
+    // The selects inside an expression, for which holds what holds for the rows that it is computed for.
+    private void PlaceWithin(Expression? expression, KeyFacts facts)
+    {
+        if (expression is not null)
+        {
+            new Subqueries(this, facts).Visit(expression);
+        }
+    }
+
+    private static bool IsTransparent(SelectExpression select, (string Table, string Column) column)
+    {
+        if (select.Limit is not null || select.Offset is not null)
+        {
+            return false;
+        }
+
+        if (select.GroupBy.Count > 0 && !select.GroupBy.Any(g => KeyFacts.ColumnOf(g) == column))
+        {
+            return false;
+        }
+
+        return select.Projection.All(p => p.Expression switch
+        {
+            RowNumberExpression window => window.Partitions.Any(e => KeyFacts.ColumnOf(e) == column),
+            SqlExpression other => !Windows.In(other),
+        });
+    }
+
+    private sealed class Subqueries(ShardPlanReader reader, KeyFacts facts) : ExpressionVisitor
+    {
+        protected override Expression VisitExtension(Expression node)
+        {
+            if (node is SelectExpression select)
+            {
+                reader.PlaceSelect(select, facts);
+                return node;
+            }
+
+            if (node is TableExpressionBase table)
+            {
+                reader.Place(table, facts);
+                return node;
+            }
+
+            if (!RelationalNodes.Contains(node.GetType()) && !ProviderNodes.Contains(node.GetType()))
+            {
+                reader._opaque ??= node.GetType().Name;
+            }
+
+            return base.VisitExtension(node);
+        }
+    }
+
+    private sealed class Windows : ExpressionVisitor
+    {
+        private bool _found;
+
+        public static bool In(Expression expression)
+        {
+            var search = new Windows();
+            search.Visit(expression);
+            return search._found;
+        }
+
+        protected override Expression VisitExtension(Expression node)
+        {
+            _found |= node is RowNumberExpression;
+            return node is SelectExpression ? node : base.VisitExtension(node);
+        }
+    }
+}

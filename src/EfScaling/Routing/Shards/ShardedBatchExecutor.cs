@@ -1,0 +1,81 @@
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore.Update;
+
+namespace EfScaling.Routing.Shards;
+
+/// <summary>Writes what SaveChanges has to write on the shard that it lives on.</summary>
+/// <remarks>All of it lives on one: several are refused before anything is sent. So the transaction is that of one database, as without shards.</remarks>
+internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbContext current, ReadRouter router) : IBatchExecutor
+{
+    /// <inheritdoc />
+    public int Execute(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection) =>
+        inner.Execute(commandBatches, ConnectionFor(connection));
+
+    /// <inheritdoc />
+    public Task<int> ExecuteAsync(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default) =>
+        inner.ExecuteAsync(commandBatches, ConnectionFor(connection), cancellationToken);
+
+    private IRelationalConnection ConnectionFor(IRelationalConnection connection) =>
+        router.Shards is { } shards && ShardsOfChanges(shards) is { Count: > 0 } concerned ? shards.RouterFor(concerned, connection).Connection : connection;
+
+    private List<string> ShardsOfChanges(ContextShards shards)
+    {
+        var found = new List<string>();
+        var tracker = current.Context.ChangeTracker;
+        var detects = tracker.AutoDetectChangesEnabled;
+
+        // SaveChanges has detected them by now.
+        tracker.AutoDetectChangesEnabled = false;
+        try
+        {
+            foreach (var entry in tracker.Entries())
+            {
+                if (entry.State is not (EntityState.Added or EntityState.Modified or EntityState.Deleted))
+                {
+                    continue;
+                }
+
+                foreach (var shard in ShardsOf(entry, shards.Database))
+                {
+                    if (!found.Contains(shard))
+                    {
+                        found.Add(shard);
+                    }
+                }
+            }
+        }
+        finally
+        {
+            tracker.AutoDetectChangesEnabled = detects;
+        }
+
+        return found;
+    }
+
+    private static IEnumerable<string> ShardsOf(EntityEntry entry, ShardedDatabase database)
+    {
+        var place = database.Model.Find(entry.Metadata);
+        switch (place.Placement)
+        {
+            case TablePlacement.Reference:
+                return database.Options.Shards.Select(s => s.Name);
+            case TablePlacement.DefaultShard:
+                return [database.Options.Default.Name];
+            default:
+                var key = new ShardKey[place.Key.Length];
+                for (var i = 0; i < key.Length; i++)
+                {
+                    var property = place.Key[i].Property;
+                    var value = entry.State == EntityState.Added ? entry.Property(property).CurrentValue : entry.Property(property).OriginalValue;
+                    var sent = value is not null && property.GetTypeMapping().Converter is { } converter ? converter.ConvertToProvider(value) : value;
+                    key[i] = ShardKey.FromValue(sent, place.Key[i].Type);
+                }
+
+                return [database.Maps[place.Map].ShardOf(ShardKey.Composite(key))];
+        }
+    }
+}

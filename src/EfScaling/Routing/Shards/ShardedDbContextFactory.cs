@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+
+namespace EfScaling.Routing.Shards;
+
+/// <summary>Creates contexts that span all shards, and contexts that work on the shard of one key.</summary>
+/// <typeparam name="TContext">The context's type, with a constructor for its options.</typeparam>
+/// <remarks>
+/// All contexts share one model, one set of EF's services and their compiled queries. Thread-safe. The caller disposes the contexts. Contexts are pooled, a pool for each shard
+/// that is used, unless told otherwise.
+/// </remarks>
+public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TContext>
+    where TContext : DbContext
+{
+    private readonly IDbContextFactory<TContext> _spanning;
+    private readonly Func<string, IDbContextFactory<TContext>> _create;
+    private readonly ConcurrentDictionary<string, IDbContextFactory<TContext>> _bound = new(StringComparer.Ordinal);
+    private readonly Lazy<ShardedDatabase> _database;
+
+    /// <param name="spanning">Creates contexts that span all shards.</param>
+    /// <param name="bound">Returns what creates contexts that are bound to a shard.</param>
+    internal ShardedDbContextFactory(IDbContextFactory<TContext> spanning, Func<string, IDbContextFactory<TContext>> bound)
+    {
+        (_spanning, _create) = (spanning, bound);
+        _database = new Lazy<ShardedDatabase>(() =>
+        {
+            using var context = spanning.CreateDbContext();
+            return ShardsOf(context).Database;
+        });
+    }
+
+    /// <summary>Gets the names of the shards, in the order in which they were added.</summary>
+    public IReadOnlyList<string> Shards => [.. _database.Value.Options.Shards.Select(s => s.Name)];
+
+    /// <summary>Creates a context that spans all shards: each query and each SaveChanges runs on the one shard that it concerns, and is refused if there are several.</summary>
+    public TContext CreateDbContext() => _spanning.CreateDbContext();
+
+    /// <summary>Creates a context that works on the shard of a key alone. What concerns another shard is refused.</summary>
+    /// <param name="key">The key: <c>ShardKey.Of(42)</c>.</param>
+    /// <param name="map">The name of the shard map; <see langword="null"/> for the one without a name.</param>
+    /// <exception cref="ShardKeyException">The key is not of the model's types, or no shard has it.</exception>
+    /// <exception cref="ArgumentException">The model has no such map.</exception>
+    public TContext CreateDbContext(ShardKey key, string? map = null) => CreateDbContextOnShard(ShardOf(key, map));
+
+    /// <summary>Creates a context that works on one shard alone. What certainly concerns another is refused.</summary>
+    /// <param name="shard">The name of the shard.</param>
+    /// <exception cref="ArgumentException">There is no such shard.</exception>
+    public TContext CreateDbContextOnShard(string shard)
+    {
+        ArgumentNullException.ThrowIfNull(shard);
+        return _bound.TryGetValue(shard, out var factory) ? factory.CreateDbContext() : _bound.GetOrAdd(shard, _create).CreateDbContext();
+    }
+
+    /// <summary>Returns the shard of a key.</summary>
+    /// <inheritdoc cref="CreateDbContext(ShardKey, string?)" path="/param"/>
+    /// <inheritdoc cref="CreateDbContext(ShardKey, string?)" path="/exception"/>
+    public string ShardOf(ShardKey key, string? map = null) =>
+        _database.Value.Maps.TryGetValue(map ?? string.Empty, out var known)
+            ? known.ShardOf(key)
+            : throw new ArgumentException(
+                $"There is no shard map '{map}'; the model's are '{string.Join("', '", _database.Value.Maps.Keys)}'. Name one of them, or mark an entity by IsSharded(key, map: \"{map}\").", nameof(map));
+
+    /// <summary>Runs something on every shard, on a context of its own that is bound to the shard.</summary>
+    /// <param name="work">What to run. What certainly concerns another shard is refused there.</param>
+    /// <param name="maxParallel">How many shards are worked on at once; at least 1, and 4 by default.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <typeparam name="TResult">What it returns.</typeparam>
+    /// <returns>What became of each shard, in the order in which they were added: one that fails keeps none of the others from being worked on.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxParallel"/> is less than 1.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public async Task<IReadOnlyList<ShardResult<TResult>>> ForEachShardAsync<TResult>(
+        Func<TContext, CancellationToken, Task<TResult>> work, int maxParallel = 4, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxParallel, 1);
+        var shards = Shards;
+        var results = new ShardResult<TResult>[shards.Count];
+        await Parallel.ForAsync(
+            0,
+            shards.Count,
+            new ParallelOptions { MaxDegreeOfParallelism = maxParallel, CancellationToken = cancellationToken },
+            async (i, token) => results[i] = await WorkAsync(shards[i], work, token).ConfigureAwait(false)).ConfigureAwait(false);
+        return results;
+    }
+
+    // What fails on one shard is part of the answer.
+#pragma warning disable CA1031
+    private async Task<ShardResult<TResult>> WorkAsync<TResult>(string shard, Func<TContext, CancellationToken, Task<TResult>> work, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var context = CreateDbContextOnShard(shard);
+            await using (context.ConfigureAwait(false))
+            {
+                return new ShardResult<TResult>(shard, await work(context, cancellationToken).ConfigureAwait(false), null);
+            }
+        }
+        catch (Exception failure) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new ShardResult<TResult>(shard, default, failure);
+        }
+    }
+#pragma warning restore CA1031
+
+    private static ContextShards ShardsOf(TContext context) =>
+        context.GetInfrastructure().GetService(typeof(ReadRouter)) is ReadRouter { Shards: { } shards }
+            ? shards
+            : throw new InvalidOperationException(
+                $"The context factory was made for '{typeof(TContext).Name}', whose options have no shards. Call UseSharding(...) on them, after UseNpgsql().");
+}

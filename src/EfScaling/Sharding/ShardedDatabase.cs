@@ -1,0 +1,50 @@
+using System.Collections.Frozen;
+using Microsoft.EntityFrameworkCore.Metadata;
+
+namespace EfScaling.Sharding;
+
+/// <summary>A model spread over shards: which table lives where, and which key on which shard.</summary>
+/// <remarks>Immutable and thread-safe; shared by all contexts with equal settings and the same model.</remarks>
+internal sealed class ShardedDatabase
+{
+    /// <param name="options">The settings.</param>
+    /// <param name="model">The model.</param>
+    /// <exception cref="InvalidOperationException">A map does not fit the shards or the keys; the message says what to change.</exception>
+    public ShardedDatabase(ShardingOptions options, IModel model)
+    {
+        Options = options;
+        Model = ShardedModel.Of(model);
+        string[] shards = [.. options.Shards.Select(s => s.Name)];
+        Maps = Model.Keys.ToFrozenDictionary(k => k.Key, k => MapOf(k.Key, k.Value, shards));
+    }
+
+    /// <summary>Gets the settings.</summary>
+    public ShardingOptions Options { get; }
+
+    /// <summary>Gets where the rows of each table live.</summary>
+    public ShardedModel Model { get; }
+
+    /// <summary>Gets the maps that the model names.</summary>
+    public FrozenDictionary<string, ShardMap> Maps { get; }
+
+    private ShardMap MapOf(string name, IReadOnlyList<ShardKeyType> types, string[] shards)
+    {
+        if (!Options.Maps.TryGetValue(name, out var create))
+        {
+            return new HashShardMap(shards, Options.Buckets, types);
+        }
+
+        var map = create(shards);
+        var title = name.Length == 0 ? "The shard map" : $"The shard map '{name}'";
+        var unknown = map.Shards.Except(shards, StringComparer.Ordinal).ToList();
+        if (unknown.Count > 0)
+        {
+            throw new InvalidOperationException($"{title} places keys on '{string.Join("', '", unknown)}', which UseSharding does not have. Call AddShard(...) for them, or correct the map.");
+        }
+
+        return map.KeyTypes.Count == 0 || map.KeyTypes.SequenceEqual(types.Take(map.KeyTypes.Count))
+            ? map
+            : throw new InvalidOperationException(
+                $"{title} takes keys of type ({string.Join(", ", map.KeyTypes)}), and the model has keys of type ({string.Join(", ", types)}). Make the map for the model's keys, or store them as the map's types.");
+    }
+}

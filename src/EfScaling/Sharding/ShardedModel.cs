@@ -1,0 +1,73 @@
+using System.Collections.Frozen;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+
+namespace EfScaling.Sharding;
+
+/// <summary>Where the rows of every table of a model live. Found once for each model; immutable and thread-safe.</summary>
+internal sealed class ShardedModel
+{
+    private const string AnnotationName = "EfScaling:ShardedModel";
+
+    private readonly FrozenDictionary<(string? Schema, string Name), ShardedTable> _tables;
+    private readonly FrozenDictionary<IReadOnlyEntityType, ShardedTable> _entities;
+
+    private ShardedModel(IModel model)
+    {
+        var tables = new Dictionary<(string? Schema, string Name), ShardedTable>();
+        var entities = new Dictionary<IReadOnlyEntityType, ShardedTable>();
+        var maps = new Dictionary<string, ShardedTable>(StringComparer.Ordinal);
+        foreach (var entityType in model.GetEntityTypes())
+        {
+            var placement = EntityPlacement.Of(entityType);
+            foreach (var table in entityType.GetTableMappings().Select(m => m.Table))
+            {
+                var known = TableOf(entityType, placement, table);
+                tables.TryAdd((table.Schema, table.Name), known);
+                entities.TryAdd(entityType, known);
+                if (known.Placement == TablePlacement.Sharded)
+                {
+                    maps.TryAdd(known.Map, known);
+                }
+            }
+
+            foreach (var view in entityType.GetViewMappings().Select(m => m.View))
+            {
+                tables.TryAdd((view.Schema, view.Name), TableOf(entityType, placement, view));
+            }
+        }
+
+        _tables = tables.ToFrozenDictionary();
+        _entities = entities.ToFrozenDictionary();
+        Keys = maps.ToFrozenDictionary(m => m.Key, m => (IReadOnlyList<ShardKeyType>)[.. m.Value.Key.Select(c => c.Type)]);
+    }
+
+    /// <summary>Gets the types of the keys of each shard map that the model names.</summary>
+    public FrozenDictionary<string, IReadOnlyList<ShardKeyType>> Keys { get; }
+
+    /// <summary>Returns the placements of a model.</summary>
+    /// <remarks>The model has passed <see cref="ShardedModelConvention"/>.</remarks>
+    public static ShardedModel Of(IModel model) => model.GetOrAddRuntimeAnnotationValue(AnnotationName, static m => new ShardedModel(m!), model);
+
+    /// <summary>Returns where the rows of a table or view live; <see langword="null"/> if the model does not know it.</summary>
+    public ShardedTable? Find(string? schema, string name) => _tables.GetValueOrDefault((schema, name));
+
+    /// <summary>Returns where the rows of an entity type live.</summary>
+    public ShardedTable Find(IReadOnlyEntityType entityType) => _entities.GetValueOrDefault(entityType, ShardedTable.OnDefaultShard);
+
+    private static ShardedTable TableOf(IEntityType entityType, EntityPlacement placement, ITableBase table) => placement.Placement switch
+    {
+        TablePlacement.Reference => ShardedTable.Reference,
+        TablePlacement.Sharded => new ShardedTable(
+            TablePlacement.Sharded,
+            placement.Map,
+            [.. placement.Key.Select(p => entityType.FindProperty(p.Name)!).Select(p => ColumnOf(p, table))]),
+        _ => ShardedTable.OnDefaultShard,
+    };
+
+    private static ShardKeyColumn ColumnOf(IProperty property, ITableBase table)
+    {
+        var column = table.FindColumn(property)!;
+        return new ShardKeyColumn(column.Name, ShardKeyColumn.TypeOf(column.StoreType)!.Value, property);
+    }
+}

@@ -1,0 +1,39 @@
+using System.Collections.Immutable;
+
+namespace EfScaling.Sharding;
+
+/// <summary>The settings of <c>UseSharding</c>. Immutable.</summary>
+internal sealed record ShardingOptions
+{
+    /// <summary>Gets the shards, in the order in which they were added.</summary>
+    public ImmutableArray<ShardDefinition> Shards { get; init; } = [];
+
+    /// <summary>Gets the shard of all that is not sharded; <see langword="null"/> for the first.</summary>
+    public string? DefaultShard { get; init; }
+
+    /// <summary>Gets the buckets of the map that is made of the shards if none is given.</summary>
+    public int Buckets { get; init; } = HashShardMap.DefaultBucketCount;
+
+    /// <summary>Gets what makes each map of the names of the shards, by the name of the map; the one without a name has an empty one.</summary>
+    public ImmutableSortedDictionary<string, Func<IReadOnlyList<string>, ShardMap>> Maps { get; init; } =
+        ImmutableSortedDictionary.Create<string, Func<IReadOnlyList<string>, ShardMap>>(StringComparer.Ordinal);
+
+    /// <summary>Gets the shard of all that is not sharded.</summary>
+    public ShardDefinition Default => DefaultShard is null ? Shards[0] : Shards.First(s => s.Name == DefaultShard);
+
+    /// <inheritdoc />
+    /// <remarks>A delegate counts as its method: options that are made anew for each context bring new delegates.</remarks>
+    public bool Equals(ShardingOptions? other) =>
+        other is not null
+        && DefaultShard == other.DefaultShard
+        && Buckets == other.Buckets
+        && Shards.SequenceEqual(other.Shards)
+        && Maps.Count == other.Maps.Count
+        && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && map.Method == m.Value.Method);
+
+    /// <inheritdoc />
+    public override int GetHashCode() => HashCode.Combine(DefaultShard, Buckets, Shards.Length, Shards.IsEmpty ? null : Shards[0], Maps.Count);
+
+    /// <summary>Returns a shard; <see langword="null"/> if there is none of that name.</summary>
+    public ShardDefinition? Find(string name) => Shards.FirstOrDefault(s => s.Name == name);
+}

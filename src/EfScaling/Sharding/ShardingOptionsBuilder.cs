@@ -1,0 +1,84 @@
+using EfScaling.Replication;
+using Npgsql;
+
+namespace EfScaling.Sharding;
+
+/// <summary>Sets up sharding: <c>options.UseNpgsql().UseSharding(s =&gt; s.AddShard("a", first).AddShard("b", second))</c>.</summary>
+/// <remarks>Each call returns the same builder. Not thread-safe; used only inside the configuring call.</remarks>
+public sealed class ShardingOptionsBuilder
+{
+    internal ShardingOptions Options { get; private set; } = new();
+
+    /// <summary>Adds a shard by the connection string of its primary.</summary>
+    /// <param name="name">The shard's name. It stays with the data: maps and ownership speak of it.</param>
+    /// <param name="connectionString">An Npgsql connection string. Its connections are opened with the provider configuration of the context.</param>
+    /// <param name="replicas">Names the shard's replicas and sets their limits, as <c>UseReadReplicas</c> does for one database; <see langword="null"/> for none.</param>
+    /// <exception cref="ArgumentException">The name or the string is empty, or the name is taken.</exception>
+    public ShardingOptionsBuilder AddShard(string name, string connectionString, Action<ReplicaOptionsBuilder>? replicas = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
+        return Add(new ShardDefinition(name, connectionString, null, OptionsOf(replicas)));
+    }
+
+    /// <summary>Adds a shard by a data source of the application to its primary.</summary>
+    /// <param name="name">The shard's name. It stays with the data: maps and ownership speak of it.</param>
+    /// <param name="dataSource">A data source that the application owns and disposes.</param>
+    /// <param name="replicas">Names the shard's replicas and sets their limits, as <c>UseReadReplicas</c> does for one database; <see langword="null"/> for none.</param>
+    /// <exception cref="ArgumentException">The name is empty or taken.</exception>
+    public ShardingOptionsBuilder AddShard(string name, NpgsqlDataSource dataSource, Action<ReplicaOptionsBuilder>? replicas = null)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+        return Add(new ShardDefinition(name, null, dataSource, OptionsOf(replicas)));
+    }
+
+    /// <summary>Sets the shard of all entities that are not sharded; the first by default.</summary>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public ShardingOptionsBuilder DefaultShard(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        return With(Options with { DefaultShard = name });
+    }
+
+    /// <summary>Sets how many buckets the keys of a map that is made of the shards are spread over. Never change it once there is data.</summary>
+    /// <param name="count">A power of two from 1 to 65,536, several times the number of shards there may ever be; 1,024 by default.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is no such power.</exception>
+    public ShardingOptionsBuilder Buckets(int count) =>
+        count is >= 1 and <= HashShardMap.MaxBucketCount && System.Numerics.BitOperations.IsPow2(count)
+            ? With(Options with { Buckets = count })
+            : throw new ArgumentOutOfRangeException(nameof(count), count, $"Buckets is a power of two from 1 to {HashShardMap.MaxBucketCount}.");
+
+    /// <summary>Sets the map by which keys find their shards, instead of buckets that are spread evenly over all shards.</summary>
+    /// <param name="create">Makes the map of the names of the shards, in the order in which they were added.</param>
+    /// <param name="name">The name by which <c>IsSharded(key, map: name)</c> refers to it; <see langword="null"/> for the one without a name.</param>
+    public ShardingOptionsBuilder UseMap(Func<IReadOnlyList<string>, ShardMap> create, string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        return With(Options with { Maps = Options.Maps.SetItem(name ?? string.Empty, create) });
+    }
+
+    private static ReplicaOptions? OptionsOf(Action<ReplicaOptionsBuilder>? replicas)
+    {
+        if (replicas is null)
+        {
+            return null;
+        }
+
+        var builder = new ReplicaOptionsBuilder();
+        replicas(builder);
+        return builder.Options;
+    }
+
+    private ShardingOptionsBuilder Add(ShardDefinition shard)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(shard.Name, "name");
+        return Options.Find(shard.Name) is null
+            ? With(Options with { Shards = Options.Shards.Add(shard) })
+            : throw new ArgumentException($"AddShard was called twice for '{shard.Name}'. Give each shard a name of its own.", nameof(shard));
+    }
+
+    private ShardingOptionsBuilder With(ShardingOptions options)
+    {
+        Options = options;
+        return this;
+    }
+}

@@ -1,0 +1,217 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+
+namespace EfScaling.IntegrationTests.Sharding;
+
+/// <summary>The same LINQ gives the same on one database and on four shards, if it names its key; and is refused if it needs several.</summary>
+public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture<ShopDatabases>
+{
+    private static readonly JsonSerializerOptions _json = new() { ReferenceHandler = ReferenceHandler.IgnoreCycles };
+
+    // EF compiles a query for one model; the single database has another than the shards.
+    private static readonly ConcurrentDictionary<IModel, Func<ShopContext, int, Task<Customer?>>> _compiled = new();
+
+    private static readonly Dictionary<string, Func<ShopContext, int, Task<object?>>> _queries = new()
+    {
+        ["Find"] = async (c, id) => await c.Customers.FindAsync(id),
+        ["Find by a composite key"] = async (c, id) => await c.Orders.FindAsync(id, (id * 100L) + 1),
+        ["First"] = async (c, id) => await c.Customers.FirstOrDefaultAsync(x => x.Id == id),
+        ["synchronous"] = (c, id) => Task.FromResult<object?>(c.Orders.Where(o => o.CustomerId == id).OrderBy(o => o.Id).ToList()),
+        ["no tracking"] = async (c, id) => await c.Orders.AsNoTracking().Where(o => o.CustomerId == id).OrderByDescending(o => o.Total).ToListAsync(),
+        ["projection"] = async (c, id) => await c.Orders.Where(o => o.CustomerId == id).OrderBy(o => o.Id).Select(o => new { o.Total, o.Customer!.Name, Lines = o.Lines.Count }).ToListAsync(),
+        ["Include"] = async (c, id) => await c.Customers.Include(x => x.Orders.OrderBy(o => o.Id)).ThenInclude(o => o.Lines.OrderBy(l => l.Number)).ThenInclude(l => l.Product).SingleAsync(x => x.Id == id),
+        ["Include, split"] = async (c, id) => await c.Customers.AsSplitQuery().Include(x => x.Orders.OrderBy(o => o.Id)).ThenInclude(o => o.Lines.OrderBy(l => l.Number)).SingleAsync(x => x.Id == id),
+        ["count"] = async (c, id) => await c.Lines.CountAsync(l => l.CustomerId == id),
+        ["sum"] = async (c, id) => await c.Orders.Where(o => o.CustomerId == id).SumAsync(o => o.Total),
+        ["any"] = async (c, id) => await c.Customers.AnyAsync(x => x.Id == id && x.Orders.Any(o => o.Total > 20)),
+        ["group"] = async (c, id) => await c.Lines.Where(l => l.CustomerId == id).GroupBy(l => l.Product!.Name).Select(g => new { g.Key, Sum = g.Sum(l => l.Count) }).OrderBy(g => g.Key).ToListAsync(),
+        ["page"] = async (c, id) => await c.Lines.Where(l => l.CustomerId == id).OrderBy(l => l.OrderId).ThenBy(l => l.Number).Skip(1).Take(2).ToListAsync(),
+        ["join"] = async (c, id) => await c.Orders.Where(o => o.CustomerId == id).Join(c.Lines, o => new { o.CustomerId, o.Id }, l => new { l.CustomerId, Id = l.OrderId }, (o, l) => new { o.Id, l.Number, l.Count }).OrderBy(x => x.Id).ThenBy(x => x.Number).ToListAsync(),
+        ["streaming"] = async (c, id) =>
+        {
+            var totals = new List<decimal>();
+            await foreach (var order in c.Orders.Where(o => o.CustomerId == id).OrderBy(o => o.Id).AsAsyncEnumerable())
+            {
+                totals.Add(order.Total);
+            }
+
+            return totals;
+        },
+        ["compiled"] = async (c, id) => await _compiled.GetOrAdd(c.Model, _ => EF.CompileAsyncQuery((ShopContext c, int id) => c.Customers.FirstOrDefault(x => x.Id == id)))(c, id),
+        ["explicit loading"] = async (c, id) =>
+        {
+            var customer = await c.Customers.SingleAsync(x => x.Id == id);
+            await c.Entry(customer).Collection(x => x.Orders).Query().OrderBy(o => o.Id).LoadAsync();
+            return customer;
+        },
+        ["reload"] = async (c, id) =>
+        {
+            var customer = await c.Customers.SingleAsync(x => x.Id == id);
+            customer.Name = "changed in memory";
+            await c.Entry(customer).ReloadAsync();
+            return customer;
+        },
+        ["reference table"] = async (c, _) => await c.Products.OrderBy(p => p.Id).ToListAsync(),
+    };
+
+    public static TheoryData<string> Queries => [.. _queries.Keys];
+
+    [Theory]
+    [MemberData(nameof(Queries))]
+    public async Task A_query_that_names_its_key_gives_what_one_database_gives(string query)
+    {
+        for (var id = 1; id <= ShopDatabases.Customers; id++)
+        {
+            await using var single = databases.Whole();
+            await using var spanning = databases.Sharded.CreateDbContext();
+            await using var bound = databases.Sharded.CreateDbContext(ShardKey.Of(id));
+            var expected = Json(await _queries[query](single, id));
+            Assert.Equal(expected, Json(await _queries[query](spanning, id)));
+            Assert.Equal(expected, Json(await _queries[query](bound, id)));
+        }
+    }
+
+    [Fact]
+    public async Task Every_row_is_on_the_shard_of_its_key_and_every_shard_has_some()
+    {
+        var found = await databases.Sharded.ForEachShardAsync((c, token) => c.Customers.Select(x => x.Id).ToListAsync(token));
+        Assert.All(found, f => Assert.NotEmpty(f.Value!));
+        Assert.All(found, f => Assert.All(f.Value!, id => Assert.Equal(f.Shard, databases.Sharded.ShardOf(ShardKey.Of(id)))));
+        Assert.Equal(Enumerable.Range(1, ShopDatabases.Customers), found.SelectMany(f => f.Value!).Order());
+    }
+
+    [Fact]
+    public async Task One_context_reads_and_writes_on_all_shards_one_after_the_other()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        for (var id = 1; id <= ShopDatabases.Customers; id++)
+        {
+            var customer = await context.Customers.SingleAsync(c => c.Id == id);
+            customer.Name += "!";
+            Assert.Equal(1, await context.SaveChangesAsync());
+            Assert.Equal(1, await context.Customers.Where(c => c.Id == id).ExecuteUpdateAsync(s => s.SetProperty(c => c.Name, c => c.Name.Replace("!", ""))));
+            await context.Entry(customer).ReloadAsync();
+            Assert.Equal($"customer {id % 7}", customer.Name);
+        }
+    }
+
+    [Fact]
+    public async Task Generated_values_come_from_the_shard_and_a_lost_update_is_noticed()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        var order = new Order { CustomerId = 5, Total = 1 };
+        context.Add(order);
+        await context.SaveChangesAsync();
+        Assert.True(order.Id > 0);
+        await using (var other = databases.Sharded.CreateDbContext())
+        {
+            Assert.Equal(1, await other.Orders.Where(o => o.CustomerId == 5 && o.Id == order.Id).ExecuteDeleteAsync());
+        }
+
+        order.Total = 2;
+        var lost = await Assert.ThrowsAsync<DbUpdateConcurrencyException>(() => context.SaveChangesAsync());
+        Assert.Same(order, Assert.Single(lost.Entries).Entity);
+    }
+
+    [Fact]
+    public async Task What_is_not_sharded_is_on_the_default_shard_alone()
+    {
+        await using (var context = databases.Sharded.CreateDbContext())
+        {
+            context.Add(new Notice { Text = "closed on Monday" });
+            await context.SaveChangesAsync();
+            Assert.Equal(1, await context.Notices.CountAsync());
+        }
+
+        await using var elsewhere = databases.Sharded.CreateDbContextOnShard(databases.Sharded.Shards[^1]);
+        await Assert.ThrowsAsync<CrossShardException>(() => elsewhere.Notices.CountAsync());
+        var rows = await databases.Sharded.ForEachShardAsync((c, token) => c.Database.SqlQuery<int>($"SELECT count(*)::int AS \"Value\" FROM \"Notices\"").SingleAsync(token));
+        Assert.Equal([1, 0, 0, 0], rows.Select(r => r.Value));
+    }
+
+    [Fact]
+    public async Task LastRouting_tells_the_shard_and_the_plan_as_well()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        foreach (var id in new[] { 1, 2, 3, 4, 5, 6, 7, 8 })
+        {
+            await context.Customers.SingleAsync(c => c.Id == id);
+            var shard = databases.Sharded.ShardOf(ShardKey.Of(id));
+            Assert.Equal(shard, context.Database.LastRouting()!.Value.Shard);
+            Assert.StartsWith($"shard {shard}\n", context.Customers.Where(c => c.Id == id).ToRoutingString(), StringComparison.Ordinal);
+        }
+
+        Assert.StartsWith("refused: A query could concern every shard", context.Customers.ToRoutingString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_query_of_several_shards_is_refused()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.Orders.CountAsync());
+        Assert.Contains("nothing says which CustomerId the rows of 'Orders' have", refusal.Message, StringComparison.Ordinal);
+        Assert.Empty(refusal.Shards);
+        int[] ids = [1, 2, 3, 4, 5, 6, 7, 8];
+        refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.Orders.Where(o => ids.Contains(o.CustomerId)).ToListAsync());
+        Assert.True(refusal.Shards.Count > 1);
+        await Assert.ThrowsAsync<CrossShardException>(() => context.Orders.FromSql($"SELECT * FROM \"Orders\"").ToListAsync());
+        await Assert.ThrowsAsync<CrossShardException>(() => context.Orders.Where(o => o.Total > 1).ExecuteDeleteAsync());
+    }
+
+    [Fact]
+    public async Task A_write_of_several_shards_is_refused_and_writes_nothing()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        var (one, other) = TwoKeysOfDifferentShards();
+        (await context.Customers.SingleAsync(c => c.Id == one)).Name = "lost";
+        (await context.Customers.SingleAsync(c => c.Id == other)).Name = "lost";
+        var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.SaveChangesAsync());
+        Assert.Equal(2, refusal.Shards.Count);
+        await using var reader = databases.Sharded.CreateDbContext();
+        Assert.NotEqual("lost", (await reader.Customers.SingleAsync(c => c.Id == one)).Name);
+        Assert.NotEqual("lost", (await reader.Customers.SingleAsync(c => c.Id == other)).Name);
+    }
+
+    [Fact]
+    public async Task A_context_of_one_shard_refuses_what_concerns_another()
+    {
+        var (one, other) = TwoKeysOfDifferentShards();
+        await using var context = databases.Sharded.CreateDbContext(ShardKey.Of(one));
+        var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.Customers.SingleAsync(c => c.Id == other));
+        Assert.Contains($"bound to the shard '{databases.Sharded.ShardOf(ShardKey.Of(one))}'", refusal.Message, StringComparison.Ordinal);
+        context.Add(new Order { CustomerId = other, Total = 1 });
+        await Assert.ThrowsAsync<CrossShardException>(() => context.SaveChangesAsync());
+    }
+
+    [Fact]
+    public async Task A_transaction_holds_what_its_shard_has_and_refuses_the_rest()
+    {
+        var (one, other) = TwoKeysOfDifferentShards();
+        await using var context = databases.Sharded.CreateDbContext(ShardKey.Of(one));
+        await using (await context.Database.BeginTransactionAsync())
+        {
+            await context.Customers.Where(c => c.Id == one).ExecuteUpdateAsync(s => s.SetProperty(c => c.Name, "rolled back"));
+            await Assert.ThrowsAsync<CrossShardException>(() => context.Customers.CountAsync(c => c.Id == other));
+        }
+
+        Assert.NotEqual("rolled back", await context.Customers.Where(c => c.Id == one).Select(c => c.Name).SingleAsync());
+    }
+
+    [Fact]
+    public void Keys_and_shards_that_are_not_there_are_named()
+    {
+        Assert.Contains("'nowhere'", Assert.Throws<ArgumentException>(() => databases.Sharded.CreateDbContextOnShard("nowhere")).Message, StringComparison.Ordinal);
+        Assert.Throws<ShardKeyException>(() => databases.Sharded.CreateDbContext(ShardKey.Of("text")));
+        Assert.Throws<ArgumentException>(() => databases.Sharded.CreateDbContext(ShardKey.Of(1), "nowhere"));
+    }
+
+    private (int One, int Other) TwoKeysOfDifferentShards() =>
+        (1, Enumerable.Range(2, ShopDatabases.Customers).First(id => databases.Sharded.ShardOf(ShardKey.Of(id)) != databases.Sharded.ShardOf(ShardKey.Of(1))));
+
+    private static string Json(object? value) => JsonSerializer.Serialize(value, _json);
+}

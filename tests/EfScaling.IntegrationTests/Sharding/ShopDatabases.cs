@@ -1,0 +1,84 @@
+using EfScaling.IntegrationTests.Clusters;
+using EfScaling.Routing.Shards;
+using EfScaling.Testing;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace EfScaling.IntegrationTests.Sharding;
+
+/// <summary>One shop in one database, and the same shop spread over four.</summary>
+public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
+{
+    public const int Customers = 40;
+
+    private static readonly string[] _shards = ["north", "east", "south", "west"];
+
+    private readonly string _name = $"shop_{Guid.NewGuid():N}";
+    private ServiceProvider? _services;
+
+    /// <summary>Contexts over the shards.</summary>
+    public ShardedDbContextFactory<ShopContext> Sharded => _services!.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+
+    /// <summary>A context over the single database.</summary>
+    public ShopContext Whole() => new(new DbContextOptionsBuilder<ShopContext>().UseNpgsql(ConnectionTo("all")).Options);
+
+    public async ValueTask InitializeAsync()
+    {
+        foreach (var database in _shards.Append("all"))
+        {
+            await fixture.Cluster.Primary.ExecuteAsync($"CREATE DATABASE {_name}_{database}");
+        }
+
+        _services = new ServiceCollection()
+            .AddShardedDbContextFactory<ShopContext>((_, o) => Configure(o))
+            .BuildServiceProvider();
+        foreach (var result in await Sharded.ForEachShardAsync((c, token) => c.Database.EnsureCreatedAsync(token)))
+        {
+            Assert.Null(result.Failure);
+            Assert.True(result.Value, $"{result.Shard} had tables");
+        }
+
+        await using (var single = Whole())
+        {
+            await single.Database.EnsureCreatedAsync();
+            await FillAsync(() => Whole());
+        }
+
+        await FillAsync(() => Sharded.CreateDbContext());
+    }
+
+    /// <summary>Configures a context over the shards.</summary>
+    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options) =>
+        options.UseNpgsql().UseSharding(s => Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard))));
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_services is not null)
+        {
+            await _services.DisposeAsync();
+        }
+    }
+
+    private string ConnectionTo(string database) =>
+        new NpgsqlConnectionStringBuilder(fixture.Cluster.Primary.ConnectionString) { Database = $"{_name}_{database}" }.ConnectionString;
+
+    private static async Task FillAsync(Func<ShopContext> create)
+    {
+        for (var id = 1; id <= Customers; id++)
+        {
+            await using var context = create();
+            var customer = new Customer { Id = id, Name = $"customer {id % 7}" };
+            for (var number = 1; number <= id % 4; number++)
+            {
+                var order = new Order { Id = (id * 100) + number, Total = (id * number) + 0.5m };
+                order.Lines.Add(new OrderLine { Number = 1, ProductId = 1 + (id % 3), Count = number });
+                order.Lines.Add(new OrderLine { Number = 2, ProductId = 1 + (number % 3), Count = id });
+                customer.Orders.Add(order);
+            }
+
+            context.Add(customer);
+            await context.SaveChangesAsync();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using Microsoft.EntityFrameworkCore;
+
+namespace EfScaling.Tests.Routing.Shards;
+
+/// <summary>Tenants with their orders and lines, a catalogue on every shard, and settings on the default shard. Its server does not exist.</summary>
+internal sealed class TenantsContext(DbContextOptions options) : DbContext(options)
+{
+    public int CurrentTenant { get; init; } = 7;
+
+    public DbSet<Tenant> Tenants => Set<Tenant>();
+
+    public DbSet<Order> Orders => Set<Order>();
+
+    public DbSet<Line> Lines => Set<Line>();
+
+    public DbSet<Product> Products => Set<Product>();
+
+    public DbSet<Setting> Settings => Set<Setting>();
+
+    public DbSet<Reading> Readings => Set<Reading>();
+
+    public DbSet<Report> Reports => Set<Report>();
+
+    public DbSet<Ticket> Tickets => Set<Ticket>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<Tenant>(b =>
+        {
+            b.IsSharded(t => t.Id);
+            b.Property(t => t.Id).ValueGeneratedNever();
+        });
+        modelBuilder.Entity<Order>(b =>
+        {
+            b.IsSharded(o => o.TenantId);
+            b.HasKey(o => new { o.TenantId, o.Id });
+            b.HasOne(o => o.Tenant).WithMany(t => t.Orders).HasForeignKey(o => o.TenantId);
+        });
+        modelBuilder.Entity<Line>(b =>
+        {
+            b.IsSharded(l => l.TenantId);
+            b.HasKey(l => new { l.TenantId, l.OrderId, l.Number });
+            b.HasOne(l => l.Order).WithMany(o => o.Lines).HasForeignKey(l => new { l.TenantId, l.OrderId });
+            b.HasOne(l => l.Product).WithMany().HasForeignKey(l => l.ProductId);
+        });
+        modelBuilder.Entity<Report>(b =>
+        {
+            b.IsSharded(r => r.TenantId);
+            b.HasKey(r => new { r.TenantId, r.Id });
+            b.OwnsMany(r => r.Notes);
+        });
+        modelBuilder.Entity<Product>().IsReferenceTable();
+        modelBuilder.Entity<Reading>(b =>
+        {
+            b.IsSharded(r => new { r.Region, r.Device }, map: "devices");
+            b.HasKey(r => new { r.Region, r.Device, r.At });
+        });
+        modelBuilder.Entity<Ticket>(b =>
+        {
+            b.IsSharded(t => t.Key, map: "tickets");
+            b.HasKey(t => t.Key);
+            b.Property(t => t.Key).HasConversion(k => k.Value, v => new TicketKey(v)).ValueGeneratedNever();
+            b.HasQueryFilter(t => t.TenantId == CurrentTenant);
+        });
+    }
+}
+
+internal sealed class Tenant
+{
+    public int Id { get; set; }
+
+    public string Name { get; set; } = "";
+
+    public List<Order> Orders { get; } = [];
+}
+
+internal sealed class Order
+{
+    public int TenantId { get; set; }
+
+    public int Id { get; set; }
+
+    public decimal Total { get; set; }
+
+    public int? ParentTenant { get; set; }
+
+    public Tenant? Tenant { get; set; }
+
+    public List<Line> Lines { get; } = [];
+}
+
+internal sealed class Report
+{
+    public int TenantId { get; set; }
+
+    public int Id { get; set; }
+
+    public List<ReportNote> Notes { get; } = [];
+}
+
+internal sealed class ReportNote
+{
+    public string Text { get; set; } = "";
+}
+
+internal sealed class Line
+{
+    public int TenantId { get; set; }
+
+    public int OrderId { get; set; }
+
+    public int Number { get; set; }
+
+    public int ProductId { get; set; }
+
+    public decimal Price { get; set; }
+
+    public Order? Order { get; set; }
+
+    public Product? Product { get; set; }
+}
+
+internal sealed class Product
+{
+    public int Id { get; set; }
+
+    public string Name { get; set; } = "";
+}
+
+internal sealed class Setting
+{
+    public int Id { get; set; }
+
+    public int TenantId { get; set; }
+}
+
+internal sealed class Reading
+{
+    public string Region { get; set; } = "";
+
+    public Guid Device { get; set; }
+
+    public long At { get; set; }
+}
+
+internal readonly record struct TicketKey(Guid Value);
+
+internal sealed class Ticket
+{
+    public TicketKey Key { get; set; }
+
+    public int TenantId { get; set; }
+}

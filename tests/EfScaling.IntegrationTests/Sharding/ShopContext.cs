@@ -15,8 +15,12 @@ public sealed class ShopContext(DbContextOptions<ShopContext> options) : DbConte
 
     public DbSet<Notice> Notices => Set<Notice>();
 
+    /// <summary>PostgreSQL's <c>pg_sleep</c>.</summary>
+    public static string? Sleep(double seconds) => throw new NotSupportedException();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
+        modelBuilder.HasDbFunction(() => Sleep(0)).HasName("pg_sleep").IsBuiltIn();
         modelBuilder.Entity<Customer>(b =>
         {
             b.IsSharded(c => c.Id);

@@ -52,6 +52,10 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
     public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options) =>
         options.UseNpgsql().UseSharding(s => Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard))));
 
+    /// <summary>Configures a context over the shards, each with a replica.</summary>
+    public DbContextOptionsBuilder ConfigureWithReplicas(DbContextOptionsBuilder options) => options.UseNpgsql().UseSharding(
+        s => Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])))));
+
     public async ValueTask DisposeAsync()
     {
         if (_services is not null)
@@ -60,8 +64,8 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
         }
     }
 
-    private string ConnectionTo(string database) =>
-        new NpgsqlConnectionStringBuilder(fixture.Cluster.Primary.ConnectionString) { Database = $"{_name}_{database}" }.ConnectionString;
+    private string ConnectionTo(string database, PostgresServer? server = null) =>
+        new NpgsqlConnectionStringBuilder((server ?? fixture.Cluster.Primary).ConnectionString) { Database = $"{_name}_{database}" }.ConnectionString;
 
     private static async Task FillAsync(Func<ShopContext> create)
     {

@@ -131,6 +131,8 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
             _routers[shard] = router = connect(database.Options.Find(shard)!);
         }
 
+        // SetCommandTimeout says it to the context's own connection.
+        router.Connection.CommandTimeout = own.CommandTimeout;
         return router;
     }
 }

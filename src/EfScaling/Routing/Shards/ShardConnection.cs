@@ -23,7 +23,8 @@ internal sealed class ShardConnection(RelationalConnectionDependencies dependenc
     /// <inheritdoc />
     protected override DbConnection CreateDbConnection()
     {
-        var connection = source.CreateConnection();
+        // Of several hosts, the present primary.
+        var connection = (Router.Cluster.PrimarySource ?? source).CreateConnection();
         Router.Watch(connection);
         return connection;
     }

@@ -1,0 +1,92 @@
+using EfScaling.Caching;
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
+using EfScaling.Testing;
+using EfScaling.Topology;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace EfScaling.IntegrationTests.Sharding;
+
+/// <summary>Each shard is a cluster with its own replicas, and its results are cached for itself.</summary>
+public sealed class ShardedClusterTests(ShopDatabases databases) : IClassFixture<ShopDatabases>
+{
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task Reads_run_on_the_replica_of_their_shard_and_see_what_the_context_wrote()
+    {
+        await using var services = new ServiceCollection().AddShardedDbContextFactory<ShopContext>((_, o) => databases.ConfigureWithReplicas(o)).BuildServiceProvider();
+        var factory = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+        for (var id = 1; id <= 8; id++)
+        {
+            await Eventually.ThatAsync(
+                async () =>
+                {
+                    await using var context = factory.CreateDbContext();
+                    var customer = await context.Customers.SingleAsync(c => c.Id == id);
+                    Assert.Equal($"customer {id % 7}", customer.Name);
+                    var routing = context.Database.LastRouting()!.Value;
+                    Assert.Equal(factory.ShardOf(ShardKey.Of(id)), routing.Shard);
+                    return routing.Role == NodeRole.Replica;
+                },
+                _deadline,
+                "a replica serves the shard");
+        }
+
+        await using var writer = factory.CreateDbContext();
+        for (var id = 1; id <= 8; id++)
+        {
+            writer.Add(new Order { CustomerId = id, Total = 7 });
+            await writer.SaveChangesAsync();
+            Assert.Equal(1, await writer.Orders.CountAsync(o => o.CustomerId == id && o.Total == 7));
+            await writer.Orders.Where(o => o.CustomerId == id && o.Total == 7).ExecuteDeleteAsync();
+            Assert.Equal(0, await writer.Orders.CountAsync(o => o.CustomerId == id && o.Total == 7));
+        }
+    }
+
+    [Fact]
+    public async Task Results_are_cached_for_each_shard_and_made_old_by_writes_there()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await using var services = new ServiceCollection()
+            .AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o).UseQueryCache(c => c.Redis(redis.Endpoint)))
+            .BuildServiceProvider();
+        var factory = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+        for (var id = 1; id <= 8; id++)
+        {
+            await Eventually.ThatAsync(
+                async () =>
+                {
+                    await using var context = factory.CreateDbContext();
+                    Assert.Equal($"customer {id % 7}", await context.Customers.Where(c => c.Id == id).Select(c => c.Name).Cacheable().SingleAsync());
+                    return context.Database.LastRouting() is { Cache.IsHit: true };
+                },
+                _deadline,
+                "the cache answers for the shard");
+            await using var writer = factory.CreateDbContext();
+            await writer.Customers.Where(c => c.Id == id).ExecuteUpdateAsync(s => s.SetProperty(c => c.Name, "renamed"));
+            await using (var reader = factory.CreateDbContext())
+            {
+                Assert.Equal("renamed", await reader.Customers.Where(c => c.Id == id).Select(c => c.Name).Cacheable().SingleAsync());
+            }
+
+            (await writer.Customers.SingleAsync(c => c.Id == id)).Name = $"customer {id % 7}";
+            await writer.SaveChangesAsync();
+            await using var last = factory.CreateDbContext();
+            Assert.Equal($"customer {id % 7}", await last.Customers.Where(c => c.Id == id).Select(c => c.Name).Cacheable().SingleAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_command_timeout_of_the_context_counts_on_every_shard()
+    {
+        foreach (var id in Enumerable.Range(1, ShopDatabases.Customers).DistinctBy(id => databases.Sharded.ShardOf(ShardKey.Of(id))))
+        {
+            await using var context = databases.Sharded.CreateDbContext();
+            context.Database.SetCommandTimeout(1);
+            var late = await Assert.ThrowsAnyAsync<Exception>(() => context.Customers.Where(c => c.Id == id && ShopContext.Sleep(5) != null).ToListAsync());
+            Assert.IsType<TimeoutException>(late.GetBaseException());
+        }
+    }
+}

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing.Shards;
 
@@ -76,18 +78,21 @@ internal sealed class KeyFacts
                 break;
 
             case InExpression { Values: { } values, Item: var item } when ColumnOf(item) is { } column:
-                if (values.Select(v => KeyTerm.Of(v)).ToList() is var terms && terms.TrueForAll(t => t is not null))
+                if (values.All(v => KeyTerm.Of(v) is not null && AreAlike(item.TypeMapping, v.TypeMapping)))
                 {
-                    Constrain(column, [.. terms!]);
+                    Constrain(column, [.. values.Select(v => KeyTerm.Of(v)!)]);
                 }
 
                 break;
 
-            case InExpression { ValuesParameter: { } many, Item: var item } when ColumnOf(item) is { } column:
+            case InExpression { ValuesParameter: { } many, Item: var item } when ColumnOf(item) is { } column && AreAlike(item.TypeMapping, many.TypeMapping?.ElementTypeMapping):
                 Constrain(column, [KeyTerm.Of(many, isMany: true)!]);
                 break;
 
-            case not null when ProviderComparisons.FindAny(condition) is var (item, array) && ColumnOf(item) is { } column && KeyTerm.Of(array, isMany: true) is { } any:
+            case not null when ProviderComparisons.FindAny(condition) is var (item, array)
+                && ColumnOf(item) is { } column
+                && AreAlike(item.TypeMapping, array.TypeMapping?.ElementTypeMapping)
+                && KeyTerm.Of(array, isMany: true) is { } any:
                 Constrain(column, [any]);
                 break;
         }
@@ -106,6 +111,11 @@ internal sealed class KeyFacts
 
     private void AddEquality(SqlExpression left, SqlExpression right)
     {
+        if (!AreAlike(left.TypeMapping, right.TypeMapping))
+        {
+            return;
+        }
+
         var (one, other) = (ColumnOf(left), ColumnOf(right));
         if (one is not null && other is not null)
         {
@@ -116,6 +126,16 @@ internal sealed class KeyFacts
             Constrain(column, [term]);
         }
     }
+
+    // Of other types, values are equal that are not stored alike: citext to text in any case, and times of different zones.
+    private static bool AreAlike(CoreTypeMapping? one, CoreTypeMapping? other) => KindOf(one) is { } kind && kind == KindOf(other);
+
+    private static ShardKeyType? KindOf(CoreTypeMapping? mapping) =>
+        (mapping is RelationalTypeMapping { StoreType: var storeType } ? ShardKeyColumn.TypeOf(storeType) : null) switch
+        {
+            ShardKeyType.Int2 or ShardKeyType.Int4 => ShardKeyType.Int8,
+            var type => type,
+        };
 
     // Each arm must say something about a column; then the column holds what one of them says.
     private void AddEither(SqlBinaryExpression either)

@@ -63,6 +63,7 @@ public sealed class ShardPlanReaderTests
         ["aggregate of a page"] = (c => c.Orders.Where(o => o.TenantId == 5).OrderBy(o => o.Id).Take(3).GroupBy(o => o.Total).Select(g => g.Count()), "Orders 5"),
         ["composite"] = (c => c.Readings.Where(r => r.Region == "eu" && r.Device == Device), "Readings eu,@"),
         ["composite, half of it"] = (c => c.Readings.Where(r => r.Region == "eu"), "Readings ?"),
+        ["compared in any case"] = (c => c.Readings.Where(r => r.Region == r.Nickname && r.Nickname == "eu" && r.Device == Device), "Readings ?"),
         ["composite of lists"] = (c => c.Readings.Where(r => (r.Region == "eu" || r.Region == "us") && r.Device == Device), "Readings eu|us,@"),
         ["owned in a table of its own"] = (c => c.Reports.Where(r => r.TenantId == 5), "Reports 5; ReportNote 5"),
         ["typed id with a filter"] = (c => c.Tickets.Where(t => t.Key == new TicketKey(Guid.Empty)), "Tickets 00000000-0000-0000-0000-000000000000"),

@@ -54,6 +54,7 @@ internal sealed class TenantsContext(DbContextOptions options) : DbContext(optio
         {
             b.IsSharded(r => new { r.Region, r.Device }, map: "devices");
             b.HasKey(r => new { r.Region, r.Device, r.At });
+            b.Property(r => r.Nickname).HasColumnType("citext");
         });
         modelBuilder.Entity<Ticket>(b =>
         {
@@ -141,6 +142,8 @@ internal sealed class Reading
     public Guid Device { get; set; }
 
     public long At { get; set; }
+
+    public string Nickname { get; set; } = "";
 }
 
 internal readonly record struct TicketKey(Guid Value);

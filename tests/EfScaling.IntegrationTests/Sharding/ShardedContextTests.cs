@@ -164,6 +164,23 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
     }
 
     [Fact]
+    public async Task A_change_of_the_shard_key_is_refused()
+    {
+        foreach (var context in new[] { databases.Sharded.CreateDbContext(), databases.Sharded.CreateDbContext(ShardKey.Of(6)) })
+        {
+            await using (context)
+            {
+                var refusal = await Assert.ThrowsAsync<CrossShardException>(
+                    () => context.Orders.Where(o => o.CustomerId == 6).ExecuteUpdateAsync(s => s.SetProperty(o => o.CustomerId, 7)));
+                Assert.Contains("'CustomerId' of 'Orders'", refusal.Message, StringComparison.Ordinal);
+                var order = await context.Orders.FirstAsync(o => o.CustomerId == 6);
+                order.CustomerId = 7;
+                await Assert.ThrowsAsync<InvalidOperationException>(() => context.SaveChangesAsync());
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_write_of_several_shards_is_refused_and_writes_nothing()
     {
         await using var context = databases.Sharded.CreateDbContext();

@@ -1,3 +1,5 @@
+using EfScaling.Caching;
+using EfScaling.Consistency;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Routing.Shards;
 using EfScaling.Testing;
@@ -31,7 +33,7 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
         }
 
         _services = new ServiceCollection()
-            .AddShardedDbContextFactory<ShopContext>((_, o) => Configure(o))
+            .AddShardedDbContextFactory<ShopContext>((_, o) => Configure(o, ReadContract.Primary))
             .BuildServiceProvider();
         foreach (var result in await Sharded.ForEachShardAsync((c, token) => c.Database.EnsureCreatedAsync(token)))
         {
@@ -48,13 +50,17 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
         await FillAsync(() => Sharded.CreateDbContext());
     }
 
-    /// <summary>Configures a context over the shards.</summary>
-    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options) =>
-        options.UseNpgsql().UseSharding(s => Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard))));
-
     /// <summary>Configures a context over the shards, each with a replica.</summary>
-    public DbContextOptionsBuilder ConfigureWithReplicas(DbContextOptionsBuilder options) => options.UseNpgsql().UseSharding(
-        s => Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])))));
+    /// <param name="options">The options.</param>
+    /// <param name="contract">What reads ask for.</param>
+    /// <param name="cache">Sets up the cache.</param>
+    /// <remarks>All with the same capabilities: for each other choice of them EF builds services of its own, and warns after twenty.</remarks>
+    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, ReadContract contract, Action<QueryCacheOptionsBuilder>? cache = null) => options
+        .UseNpgsql()
+        .UseSharding(s => Array.ForEach(
+            _shards,
+            shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])).DefaultContract(contract))))
+        .UseQueryCache(cache);
 
     public async ValueTask DisposeAsync()
     {

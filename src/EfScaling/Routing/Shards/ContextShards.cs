@@ -32,6 +32,12 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
             return home;
         }
 
+        if (plan.ChangedKey is { } key)
+        {
+            throw new CrossShardException(
+                $"ExecuteUpdate changes the shard key {key}, and rows with another key may belong to another shard. Delete the rows and add them with the new key.", []);
+        }
+
         var choice = _resolver.Resolve(plan, command.ParameterValues ?? new Dictionary<string, object?>());
         if (choice is { Single: null, Several: null } && (bound is not null || choice.Unknown is null))
         {

@@ -5,4 +5,5 @@ namespace EfScaling.Routing.Shards;
 /// <summary>What the SQL tree of a command says about the shards that it concerns. Made once for each SQL; immutable and thread-safe.</summary>
 /// <param name="Tables">The tables that it uses, reference tables left out.</param>
 /// <param name="Opaque">What of it does not show which tables it uses; <see langword="null"/> if everything shows it.</param>
-internal sealed record ShardPlan(ImmutableArray<PlacedTable> Tables, string? Opaque);
+/// <param name="ChangedKey">The column of a shard key that it changes, with its table; <see langword="null"/> if it changes none.</param>
+internal sealed record ShardPlan(ImmutableArray<PlacedTable> Tables, string? Opaque, string? ChangedKey);

@@ -19,6 +19,7 @@ internal sealed class ShardPlanReader
 {
     private readonly List<PlacedTable> _tables = [];
     private string? _opaque;
+    private string? _changedKey;
 
     private ShardPlanReader()
     {
@@ -30,7 +31,7 @@ internal sealed class ShardPlanReader
     {
         var reader = new ShardPlanReader();
         reader.PlaceRoot(root);
-        return new ShardPlan([.. reader._tables], reader._opaque);
+        return new ShardPlan([.. reader._tables], reader._opaque, reader._changedKey);
     }
 
     private void PlaceRoot(Expression root)
@@ -45,6 +46,11 @@ internal sealed class ShardPlanReader
                 PlaceSelect(update.SelectExpression, new KeyFacts());
                 foreach (var setter in update.ColumnValueSetters)
                 {
+                    if (PlaceOf(update.Table)?.Key.Any(c => c.Name == setter.Column.Name) == true)
+                    {
+                        _changedKey = $"'{setter.Column.Name}' of '{update.Table.Name}'";
+                    }
+
                     PlaceWithin(setter.Value, FactsOf(update.SelectExpression, new KeyFacts()));
                 }
 
@@ -244,7 +250,7 @@ internal sealed class ShardPlanReader
 
     private void PlaceTable(TableExpression table, KeyFacts facts)
     {
-        var known = ShardedModel.Of(table.Table.Model.Model).Find(table.Schema, table.Name);
+        var known = PlaceOf(table);
         if (known is null)
         {
             _opaque ??= $"table '{table.Name}', which the model does not know";
@@ -268,6 +274,8 @@ internal sealed class ShardPlanReader
             new Subqueries(this, facts).Visit(expression);
         }
     }
+
+    private static ShardedTable? PlaceOf(TableExpression table) => ShardedModel.Of(table.Table.Model.Model).Find(table.Schema, table.Name);
 
     private static bool IsTransparent(SelectExpression select, (string Table, string Column) column)
     {

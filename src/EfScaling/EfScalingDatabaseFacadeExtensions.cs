@@ -44,13 +44,13 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <returns>The token. Costs a round trip to the primary if something was written whose position is not known, and nothing otherwise.</returns>
     /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
-    public static ConsistencyToken GetConsistencyToken(this DatabaseFacade database) => Router(database, nameof(GetConsistencyToken)).Session.GetToken();
+    public static ConsistencyToken GetConsistencyToken(this DatabaseFacade database) => RouterOfOneShard(database, nameof(GetConsistencyToken)).Session.GetToken();
 
     /// <inheritdoc cref="GetConsistencyToken" />
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <param name="cancellationToken">Ends the wait for a server.</param>
     public static ValueTask<ConsistencyToken> GetConsistencyTokenAsync(this DatabaseFacade database, CancellationToken cancellationToken = default) =>
-        Router(database, nameof(GetConsistencyTokenAsync)).Session.GetTokenAsync(cancellationToken);
+        RouterOfOneShard(database, nameof(GetConsistencyTokenAsync)).Session.GetTokenAsync(cancellationToken);
 
     /// <summary>Makes later reads of the context, and of the session it runs in, show what was written and seen elsewhere.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>
@@ -59,7 +59,7 @@ public static class EfScalingDatabaseFacadeExtensions
     public static void UseConsistencyToken(this DatabaseFacade database, ConsistencyToken token)
     {
         ArgumentNullException.ThrowIfNull(token);
-        Router(database, nameof(UseConsistencyToken)).Session.Use(token);
+        RouterOfOneShard(database, nameof(UseConsistencyToken)).Session.Use(token);
     }
 
     /// <summary>Makes all queries of the context see one moment on one replica until the snapshot is disposed; no query of it can write.</summary>
@@ -68,13 +68,13 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <remarks>The replica is chosen as for any query, under the contract of the scope or the context. Costs one round trip, or two with a guard.</remarks>
     /// <exception cref="InvalidOperationException">The context does not use read replicas, or a snapshot, transaction or connection of it is open.</exception>
     /// <exception cref="NoEligibleNodeException">No node may serve.</exception>
-    public static ReplicaSnapshot BeginReplicaSnapshot(this DatabaseFacade database) => ReplicaSnapshot.Begin(Router(database, nameof(BeginReplicaSnapshot)));
+    public static ReplicaSnapshot BeginReplicaSnapshot(this DatabaseFacade database) => ReplicaSnapshot.Begin(RouterOfOneShard(database, nameof(BeginReplicaSnapshot)));
 
     /// <inheritdoc cref="BeginReplicaSnapshot" />
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <param name="cancellationToken">Ends the wait for a server.</param>
     public static Task<ReplicaSnapshot> BeginReplicaSnapshotAsync(this DatabaseFacade database, CancellationToken cancellationToken = default) =>
-        ReplicaSnapshot.BeginAsync(Router(database, nameof(BeginReplicaSnapshotAsync)), cancellationToken);
+        ReplicaSnapshot.BeginAsync(RouterOfOneShard(database, nameof(BeginReplicaSnapshotAsync)), cancellationToken);
 
     /// <summary>Returns where the context's newest command ran, why, and how old its data may have been.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>
@@ -142,6 +142,16 @@ public static class EfScalingDatabaseFacadeExtensions
         [
             .. entityType.GetDerivedTypesInclusive().SelectMany(t => t.GetTableMappings()).Select(m => new TableName(m.Table.Schema, m.Table.Name)).Distinct(),
         ];
+    }
+
+    // The context's own part of a session, and its snapshots, are those of one database.
+    private static ReadRouter RouterOfOneShard(DatabaseFacade database, string method)
+    {
+        var router = Router(database, method);
+        return router.Shards is { IsBound: false }
+            ? throw new InvalidOperationException(
+                $"{method} was called on a context that spans all shards. Begin a ConsistencySession around the context, whose token is about all of them, or create a context of one shard by CreateDbContext(key).")
+            : router;
     }
 
     private static ReadRouter Router(DatabaseFacade database, string method) =>

@@ -73,7 +73,7 @@ internal static class EfScalingServices
     private static ReadRouter CreateRouter(IServiceProvider services)
     {
         var settings = services.GetRequiredService<IDbContextOptions>().FindExtension<EfScalingOptionsExtension>()!;
-        var home = Create(settings.Replicas, shard: null, connection: null);
+        var home = Create(settings.Replicas, shard: null, connection: null, home: null);
         if (settings.Sharding is { } sharding)
         {
             var database = services.GetRequiredService<ShardedDatabaseRegistry>().Get(sharding, services.GetRequiredService<ICurrentDbContext>().Context.Model);
@@ -82,7 +82,7 @@ internal static class EfScalingServices
 
         return home;
 
-        ReadRouter Create(ReplicaOptions? replicas, ShardDefinition? shard, IRelationalConnection? connection) => new(
+        ReadRouter Create(ReplicaOptions? replicas, ShardDefinition? shard, IRelationalConnection? connection, ReadRouter? home) => new(
             services.GetRequiredService<IDbContextOptions>(),
             replicas ?? ReplicaOptions.PrimaryAlone,
             services.GetRequiredService<ClusterRegistry>(),
@@ -91,7 +91,8 @@ internal static class EfScalingServices
             services.GetRequiredService<QueryCacheRegistry>(),
             services,
             shard,
-            connection);
+            connection,
+            home);
 
         ReadRouter Connect(ShardDefinition shard)
         {
@@ -100,7 +101,7 @@ internal static class EfScalingServices
             var source = shard.DataSource ?? services.GetRequiredService<NodeDataSources>().Get(provider, new NpgsqlConnectionStringBuilder(shard.ConnectionString));
             var connection = new ShardConnection(
                 services.GetRequiredService<RelationalConnectionDependencies>() with { ContextOptions = new NodeOptions(provider.WithConnectionString(null)) }, source);
-            return connection.Router = Create(shard.Replicas, shard, connection);
+            return connection.Router = Create(shard.Replicas, shard, connection, home);
         }
     }
 

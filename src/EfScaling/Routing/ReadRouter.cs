@@ -32,7 +32,8 @@ internal sealed class ReadRouter(
     QueryCacheRegistry caches,
     IServiceProvider services,
     ShardDefinition? shard = null,
-    IRelationalConnection? connection = null) : IResettableService, IDisposable, IAsyncDisposable
+    IRelationalConnection? connection = null,
+    ReadRouter? home = null) : IResettableService, IDisposable, IAsyncDisposable
 {
     private Cluster? _cluster;
     private OwnConnection? _own;
@@ -54,7 +55,11 @@ internal sealed class ReadRouter(
     }
 
     /// <summary>Gets or sets whether the context was created for reading only.</summary>
-    public bool IsReadOnly { get; set; }
+    public bool IsReadOnly
+    {
+        get => home?.IsReadOnly ?? field;
+        set;
+    }
 
     /// <summary>Gets or sets what finds the shard of a command; <see langword="null"/> without sharding, and for the routers of single shards.</summary>
     public ContextShards? Shards { get; set; }
@@ -66,7 +71,8 @@ internal sealed class ReadRouter(
     public Cluster Cluster => _cluster ?? Attach();
 
     /// <summary>Gets what the context's queries ask of the data they are shown.</summary>
-    public ReadTerms Terms { get; } = new(options);
+    /// <remarks>The same on all shards of a context, whose scopes are about the context.</remarks>
+    public ReadTerms Terms { get; } = home?.Terms ?? new(options);
 
     /// <summary>Gets how the context's own connection stands.</summary>
     public OwnConnection Own => _own ??= new OwnConnection(Cluster, Session);

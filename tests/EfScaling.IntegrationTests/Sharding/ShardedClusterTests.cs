@@ -1,5 +1,6 @@
 using EfScaling.Caching;
 using EfScaling.Consistency;
+using EfScaling.Routing;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using EfScaling.Testing;
@@ -44,6 +45,24 @@ public sealed class ShardedClusterTests(ShopDatabases databases) : IClassFixture
             await writer.Orders.Where(o => o.CustomerId == id && o.Total == 7).ExecuteDeleteAsync();
             Assert.Equal(0, await writer.Orders.CountAsync(o => o.CustomerId == id && o.Total == 7));
         }
+    }
+
+    [Fact]
+    public async Task Scopes_of_a_context_count_on_every_shard_and_what_is_about_one_database_is_refused()
+    {
+        await using var services = new ServiceCollection().AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o, ReadContract.Any)).BuildServiceProvider();
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
+        using (context.Database.UsePrimary())
+        {
+            for (var id = 1; id <= 8; id++)
+            {
+                await context.Customers.AnyAsync(c => c.Id == id);
+                Assert.Equal(RoutingReason.PrimaryRequested, context.Database.LastRouting()!.Value.Reason);
+            }
+        }
+
+        Assert.Contains("ConsistencySession", Assert.Throws<InvalidOperationException>(() => context.Database.GetConsistencyToken()).Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => context.Database.BeginReplicaSnapshotAsync());
     }
 
     [Fact]

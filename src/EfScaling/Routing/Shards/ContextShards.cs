@@ -18,6 +18,9 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
     /// <summary>Gets the shards, and what lives where.</summary>
     public ShardedDatabase Database => database;
 
+    /// <summary>Gets whether the context works on one shard alone.</summary>
+    public bool IsBound => bound is not null;
+
     /// <summary>Gets the shard that the context's own connection leads to.</summary>
     public string Own => bound ?? database.Options.Default.Name;
 

@@ -53,8 +53,8 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
             return choice.Single == bound ? home : throw Outside("A query", choice.Several ?? [choice.Single!]);
         }
 
-        return choice.Single is { } shard ? RouterOf(shard, command.Connection)
-            : choice.Several is { } several
+        return choice is { Single: { } shard, Unknown: null } ? RouterOf(shard, command.Connection)
+            : choice is { Several: { } several, Unknown: null }
                 ? throw new CrossShardException(
                     $"A query concerns the shards {Names(several)}, and only queries of one shard can be answered. Ask for one key at a time, or query each shard by ForEachShardAsync(...).",
                     several)
@@ -128,7 +128,7 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
             return home;
         }
 
-        if (own.CurrentTransaction is not null)
+        if (own.CurrentTransaction is not null || (own as ITransactionEnlistmentManager)?.EnlistedTransaction is not null)
         {
             throw new CrossShardException(
                 $"A command concerns the shard '{shard}' while a transaction of the context is open on '{Own}'. Begin the transaction on a context of the shard: CreateDbContext(key).",

@@ -43,6 +43,7 @@ internal sealed class ShardPlanReader
                 break;
 
             case UpdateExpression update:
+                NoteTarget(update.Table);
                 PlaceSelect(update.SelectExpression, new KeyFacts());
                 foreach (var setter in update.ColumnValueSetters)
                 {
@@ -57,6 +58,7 @@ internal sealed class ShardPlanReader
                 break;
 
             case DeleteExpression delete:
+                NoteTarget(delete.Table);
                 PlaceSelect(delete.SelectExpression, new KeyFacts());
                 break;
 
@@ -72,6 +74,7 @@ internal sealed class ShardPlanReader
 
     private void PlaceDelete(TableExpression table, IReadOnlyList<TableExpressionBase> fromItems, SqlExpression? predicate)
     {
+        NoteTarget(table);
         var facts = new KeyFacts();
         facts.Add(predicate);
         foreach (var item in fromItems)
@@ -272,6 +275,14 @@ internal sealed class ShardPlanReader
         if (expression is not null)
         {
             new Subqueries(this, facts).Visit(expression);
+        }
+    }
+
+    private void NoteTarget(TableExpression table)
+    {
+        if (PlaceOf(table)?.Placement == TablePlacement.Reference)
+        {
+            _opaque ??= $"it writes the reference table '{table.Name}', of which every shard has a copy";
         }
     }
 

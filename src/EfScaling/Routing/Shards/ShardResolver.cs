@@ -16,20 +16,15 @@ internal sealed class ShardResolver(FrozenDictionary<string, ShardMap> maps, str
     /// <param name="parameters">The values of the parameters as EF keeps them.</param>
     public ShardChoice Resolve(ShardPlan plan, IReadOnlyDictionary<string, object?> parameters)
     {
-        if (plan.Opaque is { } opaque)
-        {
-            return new ShardChoice(null, null, opaque);
-        }
-
+        var unknown = plan.Opaque;
         var found = default(Found);
         foreach (var table in plan.Tables)
         {
             if (!table.IsKnown)
             {
-                return new ShardChoice(null, null, $"nothing says which {string.Join(", ", table.Table.Key.Select(c => c.Property.Name))} the rows of '{table.Name}' have");
+                unknown ??= $"nothing says which {string.Join(", ", table.Table.Key.Select(c => c.Property.Name))} the rows of '{table.Name}' have";
             }
-
-            if (table.Table.Placement == TablePlacement.DefaultShard)
+            else if (table.Table.Placement == TablePlacement.DefaultShard)
             {
                 found.Add(defaultShard);
             }
@@ -39,7 +34,7 @@ internal sealed class ShardResolver(FrozenDictionary<string, ShardMap> maps, str
             }
         }
 
-        return new ShardChoice(found.Several is null ? found.Single : null, found.Several, null);
+        return new ShardChoice(found.Several is null ? found.Single : null, found.Several, unknown);
     }
 
     private void AddShardsOf(PlacedTable table, IReadOnlyDictionary<string, object?> parameters, ref Found found)

@@ -70,6 +70,12 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
                 for (var i = 0; i < key.Length; i++)
                 {
                     var property = place.Key[i].Property;
+                    if (entry.Property(property).IsTemporary)
+                    {
+                        throw new InvalidOperationException(
+                            $"SaveChanges was given a '{entry.Metadata.DisplayName()}' whose shard key '{property.Name}' the database would generate, which must be chosen by it first. Set the value, or let the client generate it.");
+                    }
+
                     var value = entry.State == EntityState.Added ? entry.Property(property).CurrentValue : entry.Property(property).OriginalValue;
                     var sent = value is not null && property.GetTypeMapping().Converter is { } converter ? converter.ConvertToProvider(value) : value;
                     key[i] = ShardKey.FromValue(sent, place.Key[i].Type);

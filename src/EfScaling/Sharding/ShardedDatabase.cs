@@ -4,9 +4,11 @@ using Microsoft.EntityFrameworkCore.Metadata;
 namespace EfScaling.Sharding;
 
 /// <summary>A model spread over shards: which table lives where, and which key on which shard.</summary>
-/// <remarks>Immutable and thread-safe; shared by all contexts with equal settings and the same model.</remarks>
+/// <remarks>Thread-safe; shared by all contexts with equal settings and the same model.</remarks>
 internal sealed class ShardedDatabase
 {
+    private readonly ShardPicture _configured;
+
     /// <param name="options">The settings.</param>
     /// <param name="model">The model.</param>
     /// <exception cref="InvalidOperationException">A map does not fit the shards or the keys; the message says what to change.</exception>
@@ -15,7 +17,7 @@ internal sealed class ShardedDatabase
         Options = options;
         Model = ShardedModel.Of(model);
         string[] shards = [.. options.Shards.Select(s => s.Name)];
-        Maps = Model.Keys.ToFrozenDictionary(k => k.Key, k => MapOf(k.Key, k.Value, shards));
+        _configured = new ShardPicture(Model.Keys.ToFrozenDictionary(k => k.Key, k => MapOf(k.Key, k.Value, shards)));
     }
 
     /// <summary>Gets the settings.</summary>
@@ -24,8 +26,8 @@ internal sealed class ShardedDatabase
     /// <summary>Gets where the rows of each table live.</summary>
     public ShardedModel Model { get; }
 
-    /// <summary>Gets the maps that the model names.</summary>
-    public FrozenDictionary<string, ShardMap> Maps { get; }
+    /// <summary>Gets the maps of the present moment. Whoever asks a second question about the same command must ask the same picture.</summary>
+    public ShardPicture Picture => _configured;
 
     private ShardMap MapOf(string name, IReadOnlyList<ShardKeyType> types, string[] shards)
     {
@@ -35,6 +37,12 @@ internal sealed class ShardedDatabase
         }
 
         var map = create(shards);
+        Check(name, map, types, shards);
+        return map;
+    }
+
+    private static void Check(string name, ShardMap map, IReadOnlyList<ShardKeyType> types, string[] shards)
+    {
         var title = name.Length == 0 ? "The shard map" : $"The shard map '{name}'";
         var unknown = map.Shards.Except(shards, StringComparer.Ordinal).ToList();
         if (unknown.Count > 0)
@@ -42,9 +50,10 @@ internal sealed class ShardedDatabase
             throw new InvalidOperationException($"{title} places keys on '{string.Join("', '", unknown)}', which UseSharding does not have. Call AddShard(...) for them, or correct the map.");
         }
 
-        return map.KeyTypes.Count == 0 || map.KeyTypes.SequenceEqual(types.Take(map.KeyTypes.Count))
-            ? map
-            : throw new InvalidOperationException(
+        if (map.KeyTypes.Count > 0 && !map.KeyTypes.SequenceEqual(types.Take(map.KeyTypes.Count)))
+        {
+            throw new InvalidOperationException(
                 $"{title} takes keys of type ({string.Join(", ", map.KeyTypes)}), and the model has keys of type ({string.Join(", ", types)}). Make the map for the model's keys, or store them as the map's types.");
+        }
     }
 }

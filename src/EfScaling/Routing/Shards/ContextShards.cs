@@ -12,7 +12,7 @@ namespace EfScaling.Routing.Shards;
 /// <remarks>Not thread-safe, like the context. A pooled context keeps the connections, closed, for its next lease.</remarks>
 internal sealed class ContextShards(ShardedDatabase database, string? bound, ReadRouter home, Func<ShardDefinition, ReadRouter> connect) : IDisposable, IAsyncDisposable
 {
-    private readonly ShardResolver _resolver = new(database.Maps, database.Options.Default.Name);
+    private readonly ShardResolver _resolver = new(database.Options.Default.Name);
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
 
     /// <summary>Gets the shards, and what lives where.</summary>
@@ -41,7 +41,7 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
                 $"ExecuteUpdate changes the shard key {key}, and rows with another key may belong to another shard. Delete the rows and add them with the new key.", []);
         }
 
-        var choice = _resolver.Resolve(plan, command.ParameterValues ?? new Dictionary<string, object?>());
+        var choice = _resolver.Resolve(database.Picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim: null);
         if (choice is { Single: null, Several: null } && (bound is not null || choice.Unknown is null))
         {
             // To a context of one shard, a query that names no key means the rows there.

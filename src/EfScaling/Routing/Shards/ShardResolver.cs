@@ -1,28 +1,31 @@
-using System.Collections.Frozen;
 using System.Collections.Immutable;
 using EfScaling.Sharding;
+using EfScaling.Sharding.Catalog;
 
 namespace EfScaling.Routing.Shards;
 
 /// <summary>Finds the shards that a command concerns, from its plan and the values of its parameters.</summary>
 /// <remarks>Immutable and thread-safe.</remarks>
-internal sealed class ShardResolver(FrozenDictionary<string, ShardMap> maps, string defaultShard)
+internal sealed class ShardResolver(string defaultShard)
 {
     // More values than this are worth no looking up: they are on all shards.
     private const int MostKeys = 10_000;
 
     /// <summary>Finds the shards.</summary>
+    /// <param name="picture">The maps.</param>
     /// <param name="plan">What the SQL says.</param>
     /// <param name="parameters">The values of the parameters as EF keeps them.</param>
-    public ShardChoice Resolve(ShardPlan plan, IReadOnlyDictionary<string, object?> parameters)
+    /// <param name="claim">Takes what the shard must own; <see langword="null"/> without a catalog.</param>
+    public ShardChoice Resolve(ShardPicture picture, ShardPlan plan, IReadOnlyDictionary<string, object?> parameters, OwnershipClaim? claim)
     {
         var unknown = plan.Opaque;
-        var found = default(Found);
+        var found = new Found(claim);
         foreach (var table in plan.Tables)
         {
             if (!table.IsKnown)
             {
                 unknown ??= $"nothing says which {string.Join(", ", table.Table.Key.Select(c => c.Property.Name))} the rows of '{table.Name}' have";
+                claim?.Add(table.Table.Map, MapOwnership.WholeShard);
             }
             else if (table.Table.Placement == TablePlacement.DefaultShard)
             {
@@ -30,22 +33,21 @@ internal sealed class ShardResolver(FrozenDictionary<string, ShardMap> maps, str
             }
             else
             {
-                AddShardsOf(table, parameters, ref found);
+                AddShardsOf(picture.Maps[table.Table.Map], table, parameters, ref found);
             }
         }
 
         return new ShardChoice(found.Several is null ? found.Single : null, found.Several, unknown);
     }
 
-    private void AddShardsOf(PlacedTable table, IReadOnlyDictionary<string, object?> parameters, ref Found found)
+    private static void AddShardsOf(ShardMap map, PlacedTable table, IReadOnlyDictionary<string, object?> parameters, ref Found found)
     {
-        var map = maps[table.Table.Map];
         var columns = table.Key;
         if (columns is [[{ IsMany: false } only]])
         {
             if (TryMakeKey(table.Table.Key[0].Type, only.ValueIn(parameters), out var key))
             {
-                found.Add(map.ShardOf(key));
+                found.Add(map, table.Table.Map, key);
             }
 
             return;
@@ -59,25 +61,26 @@ internal sealed class ShardResolver(FrozenDictionary<string, ShardMap> maps, str
                 found.Add(shard);
             }
 
+            found.Claim?.Add(table.Table.Map, MapOwnership.WholeShard);
             return;
         }
 
-        AddCombinations(map, table.Table.Key, values, [], ref found);
+        AddCombinations(map, table.Table, values, [], ref found);
     }
 
-    private static void AddCombinations(ShardMap map, ImmutableArray<ShardKeyColumn> columns, List<List<object>> values, ImmutableArray<ShardKey> chosen, ref Found found)
+    private static void AddCombinations(ShardMap map, ShardedTable table, List<List<object>> values, ImmutableArray<ShardKey> chosen, ref Found found)
     {
-        if (chosen.Length == columns.Length)
+        if (chosen.Length == table.Key.Length)
         {
-            found.Add(map.ShardOf(ShardKey.Composite(chosen.AsSpan())));
+            found.Add(map, table.Map, ShardKey.Composite(chosen.AsSpan()));
             return;
         }
 
         foreach (var value in values[chosen.Length])
         {
-            if (TryMakeKey(columns[chosen.Length].Type, value, out var key))
+            if (TryMakeKey(table.Key[chosen.Length].Type, value, out var key))
             {
-                AddCombinations(map, columns, values, chosen.Add(key), ref found);
+                AddCombinations(map, table, values, chosen.Add(key), ref found);
             }
         }
     }
@@ -113,11 +116,19 @@ internal sealed class ShardResolver(FrozenDictionary<string, ShardMap> maps, str
         return values;
     }
 
-    private struct Found
+    private struct Found(OwnershipClaim? claim)
     {
+        public readonly OwnershipClaim? Claim => claim;
+
         public string? Single { get; private set; }
 
         public List<string>? Several { get; private set; }
+
+        public void Add(ShardMap map, string name, in ShardKey key)
+        {
+            Add(map.ShardOf(key));
+            claim?.Add(name, map.BucketOf(key) ?? MapOwnership.WholeShard);
+        }
 
         public void Add(string shard)
         {

@@ -81,7 +81,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
                     key[i] = ShardKey.FromValue(sent, place.Key[i].Type);
                 }
 
-                return [database.Maps[place.Map].ShardOf(ShardKey.Composite(key))];
+                return [database.Picture.Maps[place.Map].ShardOf(ShardKey.Composite(key))];
         }
     }
 }

@@ -57,10 +57,10 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
     /// <inheritdoc cref="CreateDbContext(ShardKey, string?)" path="/param"/>
     /// <inheritdoc cref="CreateDbContext(ShardKey, string?)" path="/exception"/>
     public string ShardOf(ShardKey key, string? map = null) =>
-        _database.Value.Maps.TryGetValue(map ?? string.Empty, out var known)
+        _database.Value.Picture.Maps.TryGetValue(map ?? string.Empty, out var known)
             ? known.ShardOf(key)
             : throw new ArgumentException(
-                $"There is no shard map '{map}'; the model's are '{string.Join("', '", _database.Value.Maps.Keys)}'. Name one of them, or mark an entity by IsSharded(key, map: \"{map}\").", nameof(map));
+                $"There is no shard map '{map}'; the model's are '{string.Join("', '", _database.Value.Picture.Maps.Keys)}'. Name one of them, or mark an entity by IsSharded(key, map: \"{map}\").", nameof(map));
 
     /// <summary>Runs something on every shard, on a context of its own that is bound to the shard.</summary>
     /// <param name="work">What to run. What certainly concerns another shard is refused there.</param>

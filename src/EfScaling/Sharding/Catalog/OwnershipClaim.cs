@@ -1,0 +1,61 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace EfScaling.Sharding.Catalog;
+
+/// <summary>What a command takes for granted that its shard owns, to be proven there in the same snapshot or transaction.</summary>
+/// <remarks>Not thread-safe; made for one command.</remarks>
+internal sealed class OwnershipClaim
+{
+    // A command that names more buckets claims the shard as a whole, which is as certain and less work.
+    private const int MostBuckets = 64;
+
+    private readonly List<(string Map, int Bucket)> _items = new(1);
+    private bool _isWhole;
+
+    /// <summary>Gets whether nothing is claimed.</summary>
+    public bool IsEmpty => _items.Count == 0;
+
+    /// <summary>Claims a bucket of a map, or <see cref="MapOwnership.WholeShard"/>.</summary>
+    public void Add(string map, int bucket)
+    {
+        if (_isWhole)
+        {
+            bucket = MapOwnership.WholeShard;
+        }
+
+        if (_items.Contains((map, bucket)))
+        {
+            return;
+        }
+
+        _items.Add((map, bucket));
+        if (_items.Count > MostBuckets && !_isWhole)
+        {
+            _isWhole = true;
+            string[] maps = [.. _items.Select(i => i.Map).Distinct(StringComparer.Ordinal)];
+            _items.Clear();
+            _items.AddRange(maps.Select(m => (m, MapOwnership.WholeShard)));
+        }
+    }
+
+    /// <summary>Sends the claim with a command.</summary>
+    /// <param name="parameters">The parameters of the command.</param>
+    /// <param name="picture">The picture by which the shard was found.</param>
+    /// <param name="shard">The shard.</param>
+    public void AddTo(NpgsqlParameterCollection parameters, ShardPicture picture, string shard)
+    {
+        // All take locks in the same order.
+        _items.Sort();
+        var (maps, buckets, versions) = (new string[_items.Count], new int[_items.Count], new long[_items.Count]);
+        for (var i = 0; i < maps.Length; i++)
+        {
+            (maps[i], buckets[i]) = _items[i];
+            versions[i] = picture.Ownership![maps[i]].VersionOf(shard, buckets[i]);
+        }
+
+        parameters.Add(new NpgsqlParameter<string[]>(OwnershipSql.Maps, NpgsqlDbType.Array | NpgsqlDbType.Text) { TypedValue = maps });
+        parameters.Add(new NpgsqlParameter<int[]>(OwnershipSql.Buckets, NpgsqlDbType.Array | NpgsqlDbType.Integer) { TypedValue = buckets });
+        parameters.Add(new NpgsqlParameter<long[]>(OwnershipSql.Versions, NpgsqlDbType.Array | NpgsqlDbType.Bigint) { TypedValue = versions });
+    }
+}

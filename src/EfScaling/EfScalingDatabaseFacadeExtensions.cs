@@ -2,6 +2,7 @@ using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Replication;
 using EfScaling.Routing;
+using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -81,6 +82,21 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <returns>The decision; <see langword="null"/> before the first command.</returns>
     /// <exception cref="InvalidOperationException">The context uses neither read replicas nor a query cache.</exception>
     public static RoutingDecision? LastRouting(this DatabaseFacade database) => Router(database, nameof(LastRouting)).LastDecision;
+
+    /// <summary>Returns the map by which keys find their shards at present.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="name">The name of the map; <see langword="null"/> for the one without a name.</param>
+    /// <returns>The map, which never changes: another placement is another map, with a higher version.</returns>
+    /// <exception cref="InvalidOperationException">The context has no shards, or its model has no such map.</exception>
+    public static ShardMap GetShardMap(this DatabaseFacade database, string? name = null)
+    {
+        var shards = Router(database, nameof(GetShardMap)).Shards
+            ?? throw new InvalidOperationException($"{nameof(GetShardMap)} was called on a context without shards. Call UseSharding(...) on its options, after UseNpgsql().");
+        return shards.Database.Picture.Maps.TryGetValue(name ?? string.Empty, out var map)
+            ? map
+            : throw new InvalidOperationException(
+                $"{nameof(GetShardMap)} was asked for the map '{name}'; the model's are '{string.Join("', '", shards.Database.Picture.Maps.Keys)}'. Name one of them, or mark an entity by IsSharded(key, map: \"{name}\").");
+    }
 
     /// <summary>Says what the application's SQL writes until the scope is disposed, so that it makes no other cached results old.</summary>
     /// <typeparam name="TEntity">The entity whose tables are written, and no others but by the foreign keys that the database knows.</typeparam>

@@ -112,14 +112,17 @@ public static class EfScalingQueryableExtensions
     public static IQueryable<T> AsExpensive<T>(this IQueryable<T> source) => QueryTag<T>.Add(source, CacheHints.ExpensiveTag);
 
     /// <summary>Says in words where the query would run now and why, without running it.</summary>
-    /// <param name="source">A query of a context with <c>UseReadReplicas</c> or <c>UseQueryCache</c>.</param>
-    /// <returns>What the cache would do, and the node or nodes, each with its reason; no connection string and no SQL.</returns>
-    /// <exception cref="InvalidOperationException">The query's context uses neither.</exception>
+    /// <param name="source">A query of a context with <c>UseReadReplicas</c>, <c>UseQueryCache</c> or <c>UseSharding</c>.</param>
+    /// <returns>
+    /// The shard with the conditions that decided it, or why the query is refused; what the cache would do; and the node or nodes, each with its reason. No
+    /// connection string, no SQL and no values of keys.
+    /// </returns>
+    /// <exception cref="InvalidOperationException">The query's context uses none of them.</exception>
     public static string ToRoutingString(this IQueryable source)
     {
         using var explanation = new RoutingExplanation();
         using var command = source.CreateDbCommand();
         return explanation.Text
-            ?? throw new InvalidOperationException("ToRoutingString was called on a query whose context has neither read replicas nor a query cache. Call UseReadReplicas(...) or UseQueryCache(...) on its options.");
+            ?? throw new InvalidOperationException("ToRoutingString was called on a query whose context has neither read replicas nor a query cache nor shards. Call UseReadReplicas(...), UseQueryCache(...) or UseSharding(...) on its options.");
     }
 }

@@ -9,6 +9,7 @@ public static class EfScalingEventId
     private const int Caching = 720_300;
     private const int ChangeStream = 720_500;
     private const int Projections = 720_400;
+    private const int Sharding = 720_600;
 
     /// <summary>A node can serve reads (again).</summary>
     public const int NodeServes = Replication;
@@ -121,4 +122,10 @@ public static class EfScalingEventId
 
     /// <summary>A read model cannot be kept current for a while, because the database or the store of the views fails.</summary>
     public const int ProjectionPaused = Projections + 2;
+
+    /// <summary>A command was routed, on a shard.</summary>
+    public const int CommandRoutedOnShard = Sharding;
+
+    /// <summary>A command was refused, because no single shard could run it.</summary>
+    public const int CommandRefused = Sharding + 1;
 }

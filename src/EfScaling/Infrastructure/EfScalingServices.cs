@@ -17,6 +17,7 @@ using Microsoft.EntityFrameworkCore.Update;
 using Microsoft.EntityFrameworkCore.Update.Internal;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
 
@@ -77,7 +78,7 @@ internal static class EfScalingServices
         if (settings.Sharding is { } sharding)
         {
             var database = services.GetRequiredService<ShardedDatabaseRegistry>().Get(sharding, services.GetRequiredService<ICurrentDbContext>().Context.Model);
-            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect);
+            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect, CreateLogger);
         }
 
         return home;
@@ -93,6 +94,8 @@ internal static class EfScalingServices
             shard,
             connection,
             home);
+
+        ILogger CreateLogger() => services.GetRequiredService<ILoggerFactory>().CreateLogger("EfScaling.Sharding");
 
         ReadRouter Connect(ShardDefinition shard)
         {

@@ -64,6 +64,9 @@ internal sealed class ReadRouter(
     /// <summary>Gets or sets what finds the shard of a command; <see langword="null"/> without sharding, and for the routers of single shards.</summary>
     public ContextShards? Shards { get; set; }
 
+    /// <summary>Gets the shard that the router's commands run on; <see langword="null"/> without sharding.</summary>
+    public string? ShardName => shard?.Name ?? Shards?.Own;
+
     /// <summary>Gets the connection that writes to the cluster.</summary>
     public IRelationalConnection Connection => connection ?? services.GetRequiredService<IRelationalConnection>();
 
@@ -304,15 +307,8 @@ internal sealed class ReadRouter(
             return Explain(query.Plan, query.Query, command);
         }
 
-        try
-        {
-            var router = Shards.RouterFor(query.Shards, command);
-            return $"shard {router.ShardName}\n{router.Explain(query.Plan, query.Query, command)}";
-        }
-        catch (CrossShardException refusal)
-        {
-            return $"refused: {refusal.Message}";
-        }
+        var shards = Shards.Explain(query.Shards, command, out var router);
+        return router is null ? shards.TrimEnd('\n') : shards + router.Explain(query.Plan, query.Query, command);
     }
 
     private string Explain(QueryPlan? plan, CachedQuery? query, in RelationalCommandParameterObject command)
@@ -409,8 +405,6 @@ internal sealed class ReadRouter(
             await Shards.DisposeAsync().ConfigureAwait(false);
         }
     }
-
-    private string? ShardName => shard?.Name ?? Shards?.Own;
 
     private QueryCache FindCache()
     {
@@ -543,7 +537,16 @@ internal sealed class ReadRouter(
             ReplicationMeter.CountCommand(decision.Node, decision.Role.ToString(), decision.Reason.ToString());
         }
 
-        if (Cluster.Logger.IsEnabled(LogLevel.Debug))
+        if (!Cluster.Logger.IsEnabled(LogLevel.Debug))
+        {
+            return;
+        }
+
+        if (ShardName is { } name)
+        {
+            Cluster.Logger.CommandRoutedOnShard(name, decision.Role.ToString(), decision.Node, decision.Reason.ToString(), decision.StalenessBound.TotalSeconds);
+        }
+        else
         {
             Cluster.Logger.CommandRouted(decision.Role.ToString(), decision.Node, decision.Reason.ToString(), decision.StalenessBound.TotalSeconds);
         }

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using EfScaling.Caching;
 using EfScaling.Consistency;
+using EfScaling.Diagnostics;
 using EfScaling.Replication;
 using EfScaling.Routing.Shards;
 using Microsoft.EntityFrameworkCore;
@@ -402,20 +403,32 @@ internal sealed class RoutedCommand(
     {
         _router = null;
         var router = RouterOf(parameterObject);
-        if (Shards is null || router.Shards is not { } shards)
+        if (Shards is not null && router.Shards is { } shards)
         {
-            return router;
+            _router = shards.RouterFor(Shards, parameterObject);
+            if (!ReferenceEquals(_router, router))
+            {
+                parameterObject = On(_router.Connection, parameterObject, parameterObject.ReaderColumns);
+                router.NoteElsewhere(_router);
+            }
         }
 
-        _router = shards.RouterFor(Shards, parameterObject);
-        if (!ReferenceEquals(_router, router))
+        if (ShardingMeter.CountsCommands && _router!.ShardName is { } shard)
         {
-            parameterObject = On(_router.Connection, parameterObject, parameterObject.ReaderColumns);
-            router.NoteElsewhere(_router);
+            ShardingMeter.CountCommand(shard, KindOf(parameterObject.CommandSource));
         }
 
-        return _router;
+        return _router!;
     }
+
+    private static string KindOf(CommandSource source) => source switch
+    {
+        CommandSource.LinqQuery or CommandSource.FromSqlQuery => "query",
+        CommandSource.SaveChanges => "save",
+        CommandSource.ExecuteUpdate or CommandSource.ExecuteDelete => "bulk",
+        CommandSource.ExecuteSqlRaw => "sql",
+        _ => "other",
+    };
 
     // Parts of the command run on connections to nodes, which belong to its router.
     private ReadRouter RouterOf(in RelationalCommandParameterObject parameterObject) =>

@@ -106,8 +106,12 @@ public abstract class ShardMap
     {
         var deciding = Deciding(key);
         var columns = deciding.ColumnCount == key.ColumnCount ? string.Empty : string.Create(CultureInfo.InvariantCulture, $", first {deciding.ColumnCount} of its columns");
-        return string.Create(CultureInfo.InvariantCulture, $"key ({key}){columns} -> {ExplainPlace(deciding)} -> shard '{FindShard(deciding)}' (map version {Version})");
+        return $"key ({key}){columns} -> {ExplainPlaceAndShard(deciding)}";
     }
+
+    /// <summary>Tells in words which shard a key has and why, without the key.</summary>
+    /// <exception cref="ShardKeyException">The key has no shard.</exception>
+    internal string ExplainWithoutKey(in ShardKey key) => ExplainPlaceAndShard(Deciding(key));
 
     /// <summary>Returns the shard of a key, one of <see cref="Shards"/>.</summary>
     /// <param name="key">The columns that decide, checked.</param>
@@ -150,6 +154,9 @@ public abstract class ShardMap
 
         return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16));
     }
+
+    private string ExplainPlaceAndShard(in ShardKey deciding) =>
+        string.Create(CultureInfo.InvariantCulture, $"{ExplainPlace(deciding)} -> shard '{FindShard(deciding)}' (map version {Version})");
 
     private IEnumerable<string> Common() =>
     [

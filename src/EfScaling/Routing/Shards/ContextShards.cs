@@ -1,6 +1,8 @@
+using EfScaling.Diagnostics;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.Logging;
 
 namespace EfScaling.Routing.Shards;
 
@@ -9,8 +11,10 @@ namespace EfScaling.Routing.Shards;
 /// <param name="bound">The one shard that the context works on; <see langword="null"/> if it spans all of them.</param>
 /// <param name="home">The router of the context's own connection, which leads to that shard, or to the default one.</param>
 /// <param name="connect">Makes the router of another shard, with a connection of its own.</param>
+/// <param name="createLogger">Makes what refusals are logged by.</param>
 /// <remarks>Not thread-safe, like the context. A pooled context keeps the connections, closed, for its next lease.</remarks>
-internal sealed class ContextShards(ShardedDatabase database, string? bound, ReadRouter home, Func<ShardDefinition, ReadRouter> connect) : IDisposable, IAsyncDisposable
+internal sealed class ContextShards(ShardedDatabase database, string? bound, ReadRouter home, Func<ShardDefinition, ReadRouter> connect, Func<ILogger> createLogger)
+    : IDisposable, IAsyncDisposable
 {
     private readonly ShardResolver _resolver = new(database.Options.Default.Name);
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
@@ -37,7 +41,8 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
 
         if (plan.ChangedKey is { } key)
         {
-            throw new CrossShardException(
+            throw Refusal(
+                CrossShardReason.ShardKeyChanged,
                 $"ExecuteUpdate changes the shard key {key}, and rows with another key may belong to another shard. Delete the rows and add them with the new key.", []);
         }
 
@@ -55,10 +60,12 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
 
         return choice is { Single: { } shard, Unknown: null } ? RouterOf(shard, command.Connection)
             : choice is { Several: { } several, Unknown: null }
-                ? throw new CrossShardException(
+                ? throw Refusal(
+                    CrossShardReason.SeveralShards,
                     $"A query concerns the shards {Names(several)}, and only queries of one shard can be answered. Ask for one key at a time, or query each shard by ForEachShardAsync(...).",
                     several)
-                : throw new CrossShardException(
+                : throw Refusal(
+                    plan.Opaque is null ? CrossShardReason.NoShardKey : CrossShardReason.NotUnderstood,
                     $"A query could concern every shard: {choice.Unknown}. Compare the shard key with a value, as in Where(x => x.Key == key), or query each shard by ForEachShardAsync(...).",
                     []);
     }
@@ -71,12 +78,38 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
     {
         if (shards is not [var shard])
         {
-            throw new CrossShardException(
+            throw Refusal(
+                CrossShardReason.SeveralShards,
                 $"SaveChanges was asked to write rows of the shards {Names(shards)} at once, which no transaction of one database can. Save the rows of each shard by themselves.",
                 shards);
         }
 
         return bound is null || bound == shard ? RouterOf(shard, connection) : throw Outside("SaveChanges", shards);
+    }
+
+    /// <summary>Says in words which shards a command concerns and which conditions say so.</summary>
+    /// <param name="plan">What its SQL says.</param>
+    /// <param name="command">How it would be run.</param>
+    /// <param name="router">The router of the shard; <see langword="null"/> if it would be refused.</param>
+    public string Explain(ShardPlan plan, in RelationalCommandParameterObject command, out ReadRouter? router)
+    {
+        router = null;
+        string outcome;
+        try
+        {
+            router = RouterFor(plan, command);
+            outcome = $"shard {router.ShardName}";
+        }
+        catch (Exception refusal) when (refusal is CrossShardException or ShardKeyException)
+        {
+            outcome = $"refused: {refusal.Message}";
+            if (refusal is ShardKeyException)
+            {
+                return outcome;
+            }
+        }
+
+        return $"{outcome}\n{ShardExplanation.Of(plan, command.ParameterValues ?? new Dictionary<string, object?>(), database)}";
     }
 
     /// <summary>Makes ready for the next lease of a pooled context.</summary>
@@ -117,9 +150,25 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
 
     private static string Names(IReadOnlyList<string> shards) => string.Join(", ", shards.Select(s => $"'{s}'"));
 
-    private CrossShardException Outside(string what, IReadOnlyList<string> shards) => new(
+    private CrossShardException Outside(string what, IReadOnlyList<string> shards) => Refusal(
+        CrossShardReason.OutsideBoundShard,
         $"{what} of a context that is bound to the shard '{bound}' concerns {Names(shards)}. Create a context for the other key by CreateDbContext(key), or one that spans all shards by CreateDbContext().",
         shards);
+
+    private CrossShardException Refusal(CrossShardReason reason, string message, IReadOnlyList<string> shards)
+    {
+        // A command that is only explained was not refused.
+        if (RoutingExplanation.Current is null)
+        {
+            ShardingMeter.CountRefusal(reason.ToString());
+            if (createLogger() is var logger && logger.IsEnabled(LogLevel.Debug))
+            {
+                logger.CommandRefused(reason.ToString(), shards.Count == 0 ? "any shard" : Names(shards));
+            }
+        }
+
+        return new CrossShardException(reason, message, shards);
+    }
 
     private ReadRouter RouterOf(string shard, IRelationalConnection own)
     {
@@ -130,7 +179,8 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
 
         if (own.CurrentTransaction is not null || (own as ITransactionEnlistmentManager)?.EnlistedTransaction is not null)
         {
-            throw new CrossShardException(
+            throw Refusal(
+                CrossShardReason.OpenTransaction,
                 $"A command concerns the shard '{shard}' while a transaction of the context is open on '{Own}'. Begin the transaction on a context of the shard: CreateDbContext(key).",
                 [shard]);
         }

@@ -40,6 +40,23 @@ internal sealed class ShardResolver(string defaultShard)
         return new ShardChoice(found.Several is null ? found.Single : null, found.Several, unknown);
     }
 
+    /// <summary>Returns the keys that the rows of a table can have.</summary>
+    /// <param name="table">A table whose rows' keys are certain.</param>
+    /// <param name="parameters">The values of the parameters as EF keeps them.</param>
+    /// <returns>None if no row can have them; <see langword="null"/> if they are too many to look up.</returns>
+    public static IReadOnlyList<ShardKey>? KeysOf(PlacedTable table, IReadOnlyDictionary<string, object?> parameters)
+    {
+        var values = table.Key.Select(terms => ValuesOf(terms, parameters)).ToList();
+        if (values.Aggregate(1L, (product, v) => product * v.Count) > MostKeys)
+        {
+            return null;
+        }
+
+        var keys = new List<ShardKey>();
+        AddCombinations(table.Table.Key, values, [], keys);
+        return keys;
+    }
+
     private static void AddShardsOf(ShardMap map, PlacedTable table, IReadOnlyDictionary<string, object?> parameters, ref Found found)
     {
         var columns = table.Key;
@@ -53,8 +70,7 @@ internal sealed class ShardResolver(string defaultShard)
             return;
         }
 
-        var values = columns.Select(terms => ValuesOf(terms, parameters)).ToList();
-        if (values.Aggregate(1L, (product, v) => product * v.Count) > MostKeys)
+        if (KeysOf(table, parameters) is not { } keys)
         {
             foreach (var shard in map.Shards)
             {
@@ -65,22 +81,25 @@ internal sealed class ShardResolver(string defaultShard)
             return;
         }
 
-        AddCombinations(map, table.Table, values, [], ref found);
+        foreach (var key in keys)
+        {
+            found.Add(map, table.Table.Map, key);
+        }
     }
 
-    private static void AddCombinations(ShardMap map, ShardedTable table, List<List<object>> values, ImmutableArray<ShardKey> chosen, ref Found found)
+    private static void AddCombinations(ImmutableArray<ShardKeyColumn> columns, List<List<object>> values, ImmutableArray<ShardKey> chosen, List<ShardKey> keys)
     {
-        if (chosen.Length == table.Key.Length)
+        if (chosen.Length == columns.Length)
         {
-            found.Add(map, table.Map, ShardKey.Composite(chosen.AsSpan()));
+            keys.Add(ShardKey.Composite(chosen.AsSpan()));
             return;
         }
 
         foreach (var value in values[chosen.Length])
         {
-            if (TryMakeKey(table.Key[chosen.Length].Type, value, out var key))
+            if (TryMakeKey(columns[chosen.Length].Type, value, out var key))
             {
-                AddCombinations(map, table, values, chosen.Add(key), ref found);
+                AddCombinations(columns, values, chosen.Add(key), keys);
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using EfScaling.Diagnostics;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -35,7 +36,15 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
     public IReadOnlyList<string> Shards => [.. _database.Value.Options.Shards.Select(s => s.Name)];
 
     /// <summary>Creates a context that spans all shards: each query and each SaveChanges runs on the one shard that it concerns, and is refused if there are several.</summary>
-    public TContext CreateDbContext() => _spanning.CreateDbContext();
+    public TContext CreateDbContext()
+    {
+        if (ShardingMeter.CountsContexts)
+        {
+            ShardingMeter.CountSpanningContext();
+        }
+
+        return _spanning.CreateDbContext();
+    }
 
     /// <summary>Creates a context that works on the shard of a key alone. What concerns another shard is refused.</summary>
     /// <param name="key">The key: <c>ShardKey.Of(42)</c>.</param>
@@ -50,7 +59,13 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
     public TContext CreateDbContextOnShard(string shard)
     {
         ArgumentNullException.ThrowIfNull(shard);
-        return _bound.TryGetValue(shard, out var factory) ? factory.CreateDbContext() : _bound.GetOrAdd(shard, _create).CreateDbContext();
+        var context = _bound.TryGetValue(shard, out var factory) ? factory.CreateDbContext() : _bound.GetOrAdd(shard, _create).CreateDbContext();
+        if (ShardingMeter.CountsContexts)
+        {
+            ShardingMeter.CountContext(shard);
+        }
+
+        return context;
     }
 
     /// <summary>Returns the shard of a key.</summary>

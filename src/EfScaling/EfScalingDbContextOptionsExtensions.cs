@@ -100,8 +100,9 @@ public static class EfScalingDbContextOptionsExtensions
         }
 
         // A context that is bound to a shard by its factory may configure itself after that.
-        With(options, new EfScalingOptionsExtension { Cache = present?.Cache, Sharding = sharding, BoundShard = present?.BoundShard });
-        ShardBinding.Apply(options, present?.BoundShard);
+        var bound = present?.BoundShard ?? ShardBinding.Creating;
+        With(options, new EfScalingOptionsExtension { Cache = present?.Cache, Sharding = sharding, BoundShard = bound });
+        ShardBinding.Apply(options, bound);
         return options;
     }
 

@@ -4,6 +4,7 @@
 using EfScaling.Caching;
 using EfScaling.Replication;
 using EfScaling.Routing;
+using EfScaling.Routing.Schema;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using EfScaling.Topology;
@@ -68,8 +69,23 @@ internal static class EfScalingServices
         {
             services.TryAddScoped<IBatchExecutor, BatchExecutor>();
             Wrap<IBatchExecutor>(services, (inner, p) => new ShardedBatchExecutor(inner, p.GetRequiredService<ICurrentDbContext>(), p.GetRequiredService<ReadRouter>()), method);
+            AddSchema(services, method);
         }
     }
+
+    // A context that spans all shards works on the schema of each of them through contexts that are bound to one, where EF's own services do the work.
+    private static void AddSchema(IServiceCollection services, string method)
+    {
+        services.TryAddScoped(p => ShardBinding.WorkOf(p.GetRequiredService<ICurrentDbContext>().Context));
+        services.TryAddScoped<ShardedSchema>();
+        Wrap<IMigrator>(services, (inner, p) => IsBound(p) ? inner : new ShardedMigrator(inner, p.GetRequiredService<ShardedSchema>()), method);
+        Wrap<IHistoryRepository>(services, (inner, p) => IsBound(p) ? inner : new ShardedHistoryRepository(inner, p.GetRequiredService<ShardedSchema>()), method);
+        Wrap<IRelationalDatabaseCreator>(services, (inner, p) => IsBound(p) ? inner : new ShardedDatabaseCreator(inner, p.GetRequiredService<ShardedSchema>()), method);
+        Wrap<IMigrationsSqlGenerator>(services, (inner, p) => IsBound(p) ? new ShardedMigrationsSqlGenerator(inner, () => p.GetRequiredService<ReadRouter>().Shards!) : inner, method);
+    }
+
+    private static bool IsBound(IServiceProvider services) =>
+        services.GetRequiredService<IDbContextOptions>().FindExtension<EfScalingOptionsExtension>()!.BoundShard is not null;
 
     private static ReadRouter CreateRouter(IServiceProvider services)
     {

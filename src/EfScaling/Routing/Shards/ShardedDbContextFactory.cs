@@ -89,35 +89,9 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
         Func<TContext, CancellationToken, Task<TResult>> work, int maxParallel = 4, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        ArgumentOutOfRangeException.ThrowIfLessThan(maxParallel, 1);
-        var shards = Shards;
-        var results = new ShardResult<TResult>[shards.Count];
-        await Parallel.ForAsync(
-            0,
-            shards.Count,
-            new ParallelOptions { MaxDegreeOfParallelism = maxParallel, CancellationToken = cancellationToken },
-            async (i, token) => results[i] = await WorkAsync(shards[i], work, token).ConfigureAwait(false)).ConfigureAwait(false);
-        return results;
+        return await new ShardWork(Shards, CreateDbContextOnShard)
+            .RunAsync((context, token) => work((TContext)context, token), maxParallel, progress: null, cancellationToken).ConfigureAwait(false);
     }
-
-    // What fails on one shard is part of the answer.
-#pragma warning disable CA1031
-    private async Task<ShardResult<TResult>> WorkAsync<TResult>(string shard, Func<TContext, CancellationToken, Task<TResult>> work, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var context = CreateDbContextOnShard(shard);
-            await using (context.ConfigureAwait(false))
-            {
-                return new ShardResult<TResult>(shard, await work(context, cancellationToken).ConfigureAwait(false), null);
-            }
-        }
-        catch (Exception failure) when (!cancellationToken.IsCancellationRequested)
-        {
-            return new ShardResult<TResult>(shard, default, failure);
-        }
-    }
-#pragma warning restore CA1031
 
     private static ContextShards ShardsOf(TContext context) =>
         context.GetInfrastructure().GetService(typeof(ReadRouter)) is ReadRouter { Shards: { } shards }

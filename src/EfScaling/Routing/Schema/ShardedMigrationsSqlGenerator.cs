@@ -1,0 +1,88 @@
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Migrations.Operations;
+
+namespace EfScaling.Routing.Schema;
+
+/// <summary>Inserts the rows of <c>HasData</c> and <c>InsertData</c> only on the shard that they belong to.</summary>
+/// <param name="inner">Generates the SQL.</param>
+/// <param name="shards">Tells the shard of the context, which is bound to it, and where rows belong; found when it is first needed.</param>
+/// <remarks>Updates and deletions name the primary key, which has the shard key in it, and so change nothing where their rows are not.</remarks>
+internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inner, Func<ContextShards> shards) : IMigrationsSqlGenerator
+{
+    /// <inheritdoc />
+    public IReadOnlyList<MigrationCommand> Generate(
+        IReadOnlyList<MigrationOperation> operations, IModel? model = null, MigrationsSqlGenerationOptions options = MigrationsSqlGenerationOptions.Default) =>
+        inner.Generate([.. operations.Select(o => o is InsertDataOperation insert ? OwnRows(insert, model) : o).OfType<MigrationOperation>()], model, options);
+
+    private InsertDataOperation? OwnRows(InsertDataOperation insert, IModel? model)
+    {
+        var own = shards().Own;
+        var database = shards().Database;
+        var (placement, map, key) = PlacementOf(insert, model, database);
+        if (placement == TablePlacement.Reference)
+        {
+            return insert;
+        }
+
+        if (placement == TablePlacement.DefaultShard)
+        {
+            return own == database.Options.Default.Name ? insert : null;
+        }
+
+        var columns = Array.ConvertAll(key, k => (Index: Array.IndexOf(insert.Columns, k.Name), k.Type));
+        if (columns.Any(c => c.Index < 0))
+        {
+            throw new InvalidOperationException(
+                $"A migration inserts rows into '{insert.Table}' without their shard key '{string.Join(", ", key.Select(k => k.Name))}', so that no shard is theirs. Name the column in InsertData(...).");
+        }
+
+        int[] rows = [.. Enumerable.Range(0, insert.Values.GetLength(0)).Where(row => database.Picture.Maps[map].ShardOf(KeyOf(insert, row, columns)) == own)];
+        return rows.Length == 0 ? null : WithRows(insert, rows);
+    }
+
+    private static ShardKey KeyOf(InsertDataOperation insert, int row, (int Index, ShardKeyType Type)[] columns) =>
+        ShardKey.Composite(Array.ConvertAll(columns, c => ShardKey.FromValue(insert.Values[row, c.Index], c.Type)));
+
+    private static InsertDataOperation WithRows(InsertDataOperation insert, int[] rows)
+    {
+        var values = new object?[rows.Length, insert.Columns.Length];
+        for (var row = 0; row < rows.Length; row++)
+        {
+            for (var column = 0; column < insert.Columns.Length; column++)
+            {
+                values[row, column] = insert.Values[rows[row], column];
+            }
+        }
+
+        var some = new InsertDataOperation { Schema = insert.Schema, Table = insert.Table, Columns = insert.Columns, ColumnTypes = insert.ColumnTypes, Values = values };
+        some.AddAnnotations(insert.GetAnnotations());
+        return some;
+    }
+
+    // As the application's model says; for tables that it has no more, as the model of the migration does.
+    private static (TablePlacement Placement, string Map, (string Name, ShardKeyType Type)[] Key) PlacementOf(InsertDataOperation insert, IModel? model, ShardedDatabase database)
+    {
+        if (insert[EntityPlacement.PlacementAnnotation] is TablePlacement.Reference or TablePlacement.DefaultShard)
+        {
+            return ((TablePlacement)insert[EntityPlacement.PlacementAnnotation]!, string.Empty, []);
+        }
+
+        if ((database.Model.Find(insert.Schema, insert.Table) ?? TableIn(model, insert)) is { } table)
+        {
+            return (table.Placement, table.Map, [.. table.Key.Select(c => (c.Name, c.Type))]);
+        }
+
+        throw new InvalidOperationException(
+            $"A migration inserts rows into '{insert.Table}', which the model does not have, so that nothing says on which shards they belong. Say it where the migration inserts them: InsertData(...).Annotation(\"{EntityPlacement.PlacementAnnotation}\", TablePlacement.Reference), or TablePlacement.DefaultShard.");
+    }
+
+    private static ShardedTable? TableIn(IModel? model, InsertDataOperation insert) =>
+        model is not null
+        && model.GetEntityTypes().Any(e => e.GetTableName() == insert.Table && e.GetSchema() == insert.Schema && e.GetRootType()[EntityPlacement.PlacementAnnotation] is not null)
+            ? ShardedModel.Of(model).Find(insert.Schema, insert.Table)
+            : null;
+}

@@ -1,0 +1,72 @@
+using EfScaling.IntegrationTests.Clusters;
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Npgsql;
+
+namespace EfScaling.IntegrationTests.Sharding;
+
+/// <summary>Four databases on one server, with names of their own, that do not exist until something creates them.</summary>
+internal sealed class LedgerDatabases(ClusterFixture fixture) : IAsyncDisposable
+{
+    public static readonly string[] Shards = ["north", "east", "south", "west"];
+
+    private readonly string _name = $"ledger_{Guid.NewGuid():N}";
+
+    /// <summary>Returns what leads to the database of a shard.</summary>
+    public string ConnectionTo(string shard) =>
+        new NpgsqlConnectionStringBuilder(fixture.Cluster.Primary.ConnectionString) { Database = $"{_name}_{shard}" }.ConnectionString;
+
+    /// <summary>Configures contexts over the shards, all of one test class with the same capabilities.</summary>
+    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, Action<ShardingOptionsBuilder>? more = null) => options
+        .UseNpgsql()
+        .UseSharding(s =>
+        {
+            Array.ForEach(Shards, shard => s.AddShard(shard, ConnectionTo(shard)));
+            more?.Invoke(s);
+        })
+        .ConfigureWarnings(w => w.Ignore(RelationalEventId.PendingModelChangesWarning));
+
+    /// <summary>A context that spans all shards.</summary>
+    public LedgerContext Spanning() => new(Configure(new DbContextOptionsBuilder<LedgerContext>()).Options);
+
+    /// <summary>Creates the empty database of a shard.</summary>
+    /// <param name="shard">The shard.</param>
+    /// <param name="settings">What it is created with.</param>
+    public Task CreateAsync(string shard, string settings = "") => fixture.Cluster.Primary.ExecuteAsync($"CREATE DATABASE {_name}_{shard} {settings}");
+
+    /// <summary>Runs SQL on a shard, beside EF.</summary>
+    public async Task ExecuteAsync(string shard, string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(ConnectionTo(shard));
+        await using var command = source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Reads the first column of a query on every shard, beside EF.</summary>
+    public async Task<Dictionary<string, List<T>>> QueryAsync<T>(string sql)
+    {
+        var found = new Dictionary<string, List<T>>();
+        foreach (var shard in Shards)
+        {
+            await using var source = NpgsqlDataSource.Create(ConnectionTo(shard));
+            await using var command = source.CreateCommand(sql);
+            await using var reader = await command.ExecuteReaderAsync();
+            found[shard] = [];
+            while (await reader.ReadAsync())
+            {
+                found[shard].Add(await reader.GetFieldValueAsync<T>(0));
+            }
+        }
+
+        return found;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var shard in Shards)
+        {
+            await fixture.Cluster.Primary.ExecuteAsync($"DROP DATABASE IF EXISTS {_name}_{shard} WITH (FORCE)");
+        }
+    }
+}

@@ -29,7 +29,9 @@ internal sealed record CacheSummary(
     {
         var outcomes = cached.OutcomesOf(operation);
         var hits = outcomes.Where(o => new CacheDecision(o.Key).IsHit).Sum(o => o.Value);
-        var misses = outcomes.GetValueOrDefault(CacheOutcome.Absent) + outcomes.GetValueOrDefault(CacheOutcome.Stale);
+        var misses = outcomes.GetValueOrDefault(CacheOutcome.Absent)
+            + outcomes.GetValueOrDefault(CacheOutcome.Stale)
+            + outcomes.GetValueOrDefault(CacheOutcome.WrittenTooOften);
         return new CacheSummary(
             operation.ToString(),
             hits,

@@ -56,4 +56,10 @@ public enum CacheOutcome
 
     /// <summary>The query's result depends on more than tables and parameters, or has a type the cache cannot keep.</summary>
     NotCacheable,
+
+    /// <summary>Writes make the query's results old before they are used, most of the time: one is kept only if it is asked for twice between two writes.</summary>
+    WrittenTooOften,
+
+    /// <summary>A write was published while the rows were read. They are right for who asked, and are not kept.</summary>
+    Overtaken,
 }

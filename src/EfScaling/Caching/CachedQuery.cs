@@ -57,7 +57,8 @@ internal sealed class CachedQuery
     /// <param name="cache">The cache, by which what was found is remembered.</param>
     /// <param name="state">What it knows of the database.</param>
     /// <param name="codecs">The types whose values it can keep.</param>
-    public Dependencies DependenciesIn(CacheStarter cache, CacheState state, RowCodecs codecs)
+    /// <param name="balances">What it has found out about the worth of results.</param>
+    public Dependencies DependenciesIn(CacheStarter cache, CacheState state, RowCodecs codecs, FillBalances balances)
     {
         if (_dependencies.TryGetValue(cache, out var known) && ReferenceEquals(known.State, state))
         {
@@ -74,7 +75,7 @@ internal sealed class CachedQuery
         string[] versions = obstacle is not null
             ? []
             : [state.DataKey, state.SchemaKey, .. read.Tables.Select(state.KeyOf), .. Hints.Tags.Select(state.KeyOfTag)];
-        return _dependencies[cache] = new Dependencies(state, versions, schema, read.HasRowSecurity, obstacle);
+        return _dependencies[cache] = new Dependencies(state, versions, schema, read.HasRowSecurity, obstacle, balances.Of(Text));
     }
 
     private static string TextOf(CacheRefusal refusal) => $"{refusal.Obstacle} ({refusal.Detail})";
@@ -85,5 +86,6 @@ internal sealed class CachedQuery
     /// <param name="Schema">The types of the columns; <see langword="null"/> if values of one of them cannot be kept.</param>
     /// <param name="NeedsScope">Whether the result differs by who reads.</param>
     /// <param name="Obstacle">What keeps the result from being kept; <see langword="null"/> if nothing does.</param>
-    internal sealed record Dependencies(CacheState State, string[] Versions, RowSchema? Schema, bool NeedsScope, string? Obstacle);
+    /// <param name="Balance">Whether results are used before writes make them old.</param>
+    internal sealed record Dependencies(CacheState State, string[] Versions, RowSchema? Schema, bool NeedsScope, string? Obstacle, FillBalance Balance);
 }

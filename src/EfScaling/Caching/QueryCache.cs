@@ -29,6 +29,7 @@ internal sealed class QueryCache : IAsyncDisposable
     private const int MostReports = 1_000;
 
     private readonly ConcurrentDictionary<UInt128, bool> _reported = new();
+    private readonly FillBalances _balances;
     private readonly IPositionSource _source;
     private readonly CacheStarter _starter;
     private readonly RowCodecs _codecs;
@@ -47,6 +48,7 @@ internal sealed class QueryCache : IAsyncDisposable
         _codecs = options.Codecs.Aggregate(RowCodecs.Provided, (codecs, c) => c.AddTo(codecs));
         Local = new LocalResults(options.LocalBytes, source.Clock);
         TooLarge = new RefusedResults(source.Clock);
+        _balances = new FillBalances(source.Clock);
         Flights = new Flights(source.Clock);
         Publisher = new CachePublisher(store, Versions, source.Clock, logger);
         _starter = new CacheStarter(store, source, database, options.Prefix, Publisher, logger);
@@ -95,7 +97,7 @@ internal sealed class QueryCache : IAsyncDisposable
     public void Recheck(CacheState known) => _starter.Recheck(known);
 
     /// <summary>Returns what a query's result depends on.</summary>
-    public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state, _codecs);
+    public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state, _codecs, _balances);
 
     /// <summary>Reports, once for each query, that a result cannot be kept although its query asks for it.</summary>
     public void ReportNotCacheable(CachedQuery query, in CacheDecision decision)
@@ -182,6 +184,13 @@ internal sealed class QueryCache : IAsyncDisposable
         return new CacheVerdict(CacheOutcome.Hit) { Stamp = stamp, Since = since, Rows = rows, ShownBy = now };
     }
 
+    /// <summary>Returns whether a result that is read now is worth keeping.</summary>
+    /// <param name="request">The query.</param>
+    /// <param name="stamp">The versions that the store answered with.</param>
+    public bool IsWorthKeeping(CacheRequest request, UInt128 stamp) =>
+        // To load an expensive result twice at once is worse than to keep it in vain.
+        Options.KeepsDespiteWrites || request.Query.Hints.IsExpensive || _balances.IsWorthKeeping(request.Balance, request.Key, stamp);
+
     /// <summary>Takes the right to load an expensive result, or waits a while for the process that has it.</summary>
     /// <returns>The result that another process has loaded under the same versions; else whether the caller has the right. It loads in either case.</returns>
     public async ValueTask<(RowSet? Rows, bool IsLeased)> AwaitOtherProcessAsync(CacheRequest request, UInt128 stamp, CancellationToken cancellationToken)
@@ -211,22 +220,35 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <param name="stamp">The versions.</param>
     /// <param name="rows">The result.</param>
     /// <param name="isLeased">Whether the caller holds the right to load it, which ends when it is kept.</param>
-    /// <remarks>Writing to the store goes on after the call; its failure is nobody's.</remarks>
+    /// <remarks>Writing to the store goes on after the call; its failure is nobody's. A result whose versions have changed meanwhile is not kept.</remarks>
     public void Keep(CacheRequest request, UInt128 stamp, RowSet rows, bool isLeased)
     {
+        // A version that is not known any more was reported as changed, which may have been no more than its first value: the store is asked for it.
+        var isKnown = Versions.TryStamp(request.Versions, TimelineOf(request), Moment.Never, out var present);
+        if (isKnown && present != stamp)
+        {
+            QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.Overtaken));
+            if (isLeased)
+            {
+                _ = Store.ReleaseAsync(request.State.KeyOfLease(request.Key), CancellationToken.None).AsTask();
+            }
+
+            return;
+        }
+
         Local.Keep(request.Key, rows, stamp, Moment.Now(Clock), request.TimeToLive);
         var created = Clock.GetUtcNow().ToUnixTimeMilliseconds();
         var header = new EntryHeader(stamp, created, (long)request.TimeToLive.TotalMilliseconds);
         if (isLeased)
         {
             // Other processes wait for it; behind what waits for a thread here they would lose patience.
-            _ = WriteAsync(request, header, rows, isLeased);
+            _ = WriteAsync(request, header, rows, isKnown, isLeased);
             return;
         }
 
         ThreadPool.UnsafeQueueUserWorkItem(
-            static work => _ = work.Cache.WriteAsync(work.Request, work.Header, work.Rows, isLeased: false),
-            (Cache: this, Request: request, Header: header, Rows: rows),
+            static work => _ = work.Cache.WriteAsync(work.Request, work.Header, work.Rows, work.IsKnown, isLeased: false),
+            (Cache: this, Request: request, Header: header, Rows: rows, IsKnown: isKnown),
             preferLocal: false);
     }
 
@@ -308,10 +330,13 @@ internal sealed class QueryCache : IAsyncDisposable
         return verdict.Stamp == stamp ? verdict.Rows : null;
     }
 
-    private async Task WriteAsync(CacheRequest request, EntryHeader header, RowSet rows, bool isLeased)
+    private async Task WriteAsync(CacheRequest request, EntryHeader header, RowSet rows, bool isKnown, bool isLeased)
     {
-        var payload = RowFormat.Encode(rows, header);
-        if (payload.Length > Options.MaxResultBytes)
+        if (!isKnown && !await IsPresentAsync(request, header.Stamp).ConfigureAwait(false))
+        {
+            QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.Overtaken));
+        }
+        else if (RowFormat.Encode(rows, header) is var payload && payload.Length > Options.MaxResultBytes)
         {
             QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.TooLarge));
         }
@@ -330,6 +355,19 @@ internal sealed class QueryCache : IAsyncDisposable
         {
             await Store.ReleaseAsync(request.State.KeyOfLease(request.Key), CancellationToken.None).ConfigureAwait(false);
         }
+    }
+
+    private async ValueTask<bool> IsPresentAsync(CacheRequest request, UInt128 stamp)
+    {
+        var mark = Versions.Mark(Moment.Now(Clock));
+        var reading = await Publisher.AskAsync(request.Versions).ConfigureAwait(false);
+        if (reading.Failure is not null)
+        {
+            return false;
+        }
+
+        Versions.Learn(request.Versions, reading, mark, Moment.Now(Clock));
+        return CacheStamp.Of(reading, TimelineOf(request)) == stamp;
     }
 
     // A result of another history of the database is not used, and what this process reads in its history is no result for those in another.

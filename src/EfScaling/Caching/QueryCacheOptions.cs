@@ -28,6 +28,9 @@ internal sealed record QueryCacheOptions
     /// <summary>Gets the rows of the largest result that is kept.</summary>
     public int MaxResultRows { get; init; } = 10_000;
 
+    /// <summary>Gets whether results are kept that writes mostly make old before they are used.</summary>
+    public bool KeepsDespiteWrites { get; init; }
+
     /// <summary>Gets what else tells apart the results of two contexts, such as the tenant; <see langword="null"/> for nothing.</summary>
     public Func<DbContext, string?>? VaryBy { get; init; }
 
@@ -52,6 +55,7 @@ internal sealed record QueryCacheOptions
             && LocalBytes == other.LocalBytes
             && MaxResultBytes == other.MaxResultBytes
             && MaxResultRows == other.MaxResultRows
+            && KeepsDespiteWrites == other.KeepsDespiteWrites
             && VaryBy?.Method == other.VaryBy?.Method
             && OnPublishFailure == other.OnPublishFailure
             && WriteLease == other.WriteLease

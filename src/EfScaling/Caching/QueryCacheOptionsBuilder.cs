@@ -83,6 +83,13 @@ public sealed class QueryCacheOptionsBuilder
         return With(Options with { VaryBy = scope });
     }
 
+    /// <summary>Keeps results also of queries whose results writes mostly make old before they are used.</summary>
+    /// <remarks>
+    /// Without this call a query that is asked less than once between two writes has its results kept only when they are asked for a second time before the
+    /// next write, and about every 10 seconds besides; each other one would be sent to the store in vain. It never applies to queries with <c>AsExpensive()</c>.
+    /// </remarks>
+    public QueryCacheOptionsBuilder KeepDespiteWrites() => With(Options with { KeepsDespiteWrites = true });
+
     /// <summary>Sets what a write does when the store cannot be told of it; <see cref="PublishFailure.Proceed"/> by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not defined.</exception>
     public QueryCacheOptionsBuilder OnPublishFailure(PublishFailure behavior) =>

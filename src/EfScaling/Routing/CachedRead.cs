@@ -33,7 +33,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         var flight = Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
         if (!isOwn && flight.Wait(Patience) is { } joined)
         {
-            return new CachedDataReader(cache.Joined(joined));
+            return new CachedDataReader(cache.Joined(request, joined));
         }
 
         if (FindLanded(verdict.Stamp, isOwn ? flight : null) is { } landed)
@@ -42,7 +42,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         }
 
         // Only the asynchronous path waits for other processes: there is no lease to be had without a round trip.
-        var fill = new CacheFill(Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased: false);
+        var fill = BeginFill(verdict, isOwn ? flight : null, isLeased: false);
         try
         {
             return parameters.ReaderColumns is null ? Record(fill, command.Read(router, parameters, verdict.Since)) : Load(fill, parameters, verdict.Since);
@@ -73,7 +73,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         var flight = Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
         if (!isOwn && await flight.WaitAsync(Patience, Shared.Clock, cancellationToken).ConfigureAwait(false) is { } joined)
         {
-            return new CachedDataReader(cache.Joined(joined));
+            return new CachedDataReader(cache.Joined(request, joined));
         }
 
         if (FindLanded(verdict.Stamp, isOwn ? flight : null) is { } landed)
@@ -84,11 +84,11 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         var (loaded, isLeased) = request.Query.Hints.IsExpensive && isOwn
             ? await AwaitOtherProcessAsync(verdict.Stamp, flight, cancellationToken).ConfigureAwait(false)
             : (null, false);
-        var fill = new CacheFill(Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased);
+        var fill = BeginFill(verdict, isOwn ? flight : null, isLeased);
         if (loaded is not null)
         {
             fill.Join(loaded);
-            return new CachedDataReader(cache.Joined(loaded));
+            return new CachedDataReader(cache.Joined(request, loaded));
         }
 
         try
@@ -102,6 +102,16 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
             fill.Drop(CacheOutcome.NotReadToEnd);
             throw;
         }
+    }
+
+    private CacheFill BeginFill(in CacheVerdict verdict, Flight? flight, bool isLeased)
+    {
+        if (verdict.Outcome == CacheOutcome.Stale)
+        {
+            request.Balance.Spend();
+        }
+
+        return new CacheFill(Shared, request, verdict.Stamp, flight, isLeased);
     }
 
     private async ValueTask<(RowSet? Rows, bool IsLeased)> AwaitOtherProcessAsync(UInt128 stamp, Flight flight, CancellationToken cancellationToken)

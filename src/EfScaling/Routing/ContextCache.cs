@@ -53,7 +53,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
 
         if (obstacle is null)
         {
-            return new CacheRequest(query, dependencies!.State, dependencies.Versions, dependencies.Schema!, key, timeToLive);
+            return new CacheRequest(query, dependencies!, key, timeToLive);
         }
 
         cache.ReportNotCacheable(query, obstacle.Value);
@@ -82,10 +82,15 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return null;
         }
 
-        return ObstacleOf(query, plan!, command, out var dependencies) is { } obstacle
-            ? $"cache {cache.Store.Name}: not used, {obstacle}"
-            : FormattableString.Invariant($"cache {cache.Store.Name}: used, for {timeToLive.TotalSeconds:0.###} s, until a write to ")
-                + string.Join(", ", dependencies!.Versions.Skip(CacheState.SchemaIndex + 1).Select(v => v[dependencies.State.KeyPrefix.Length..]));
+        if (ObstacleOf(query, plan!, command, out var dependencies) is { } obstacle)
+        {
+            return $"cache {cache.Store.Name}: not used, {obstacle}";
+        }
+
+        var isWrittenTooOften = dependencies!.Balance.IsOut && !options.KeepsDespiteWrites && !query.Hints.IsExpensive;
+        return FormattableString.Invariant($"cache {cache.Store.Name}: used, for {timeToLive.TotalSeconds:0.###} s, until a write to ")
+            + string.Join(", ", dependencies.Versions.Skip(CacheState.SchemaIndex + 1).Select(v => v[dependencies.State.KeyPrefix.Length..]))
+            + (isWrittenTooOften ? $"; new results are kept when they are asked for twice between writes, {CacheOutcome.WrittenTooOften}" : string.Empty);
     }
 
     /// <summary>Answers from the memory of this process.</summary>
@@ -96,7 +101,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return null;
         }
 
-        Show(CacheOutcome.LocalHit, local.ShownBy);
+        Show(request, CacheOutcome.LocalHit, local.ShownBy);
         return local.Rows;
     }
 
@@ -110,7 +115,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return null;
         }
 
-        Show(CacheOutcome.LocalHit, local.ShownBy);
+        Show(request, CacheOutcome.LocalHit, local.ShownBy);
         return local.Rows;
     }
 
@@ -120,7 +125,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         var verdict = cache.Judge(request, reading, mark);
         if (verdict.Rows is not null && !cache.IsWriteUnderWay(request.Versions))
         {
-            Show(verdict.Outcome, verdict.ShownBy);
+            Show(request, verdict.Outcome, verdict.ShownBy);
             cache.Prolong(request);
             return verdict;
         }
@@ -129,15 +134,20 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         {
             verdict = new CacheVerdict(CacheOutcome.WriteUnderWay);
         }
+        else if (verdict.IsFillable && !cache.IsWorthKeeping(request, verdict.Stamp))
+        {
+            verdict = new CacheVerdict(CacheOutcome.WrittenTooOften);
+            QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.WrittenTooOften));
+        }
 
         router.NoteUncached(new CacheDecision(verdict.Outcome, verdict.Detail));
         return verdict;
     }
 
     /// <summary>Notes that the result came from a load that another reader had begun.</summary>
-    public RowSet Joined(RowSet rows)
+    public RowSet Joined(CacheRequest request, RowSet rows)
     {
-        Show(CacheOutcome.Joined, Moment.Now(cache.Clock));
+        Show(request, CacheOutcome.Joined, Moment.Now(cache.Clock));
         return rows;
     }
 
@@ -267,8 +277,9 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         }
     }
 
-    private void Show(CacheOutcome outcome, Moment shownBy)
+    private void Show(CacheRequest request, CacheOutcome outcome, Moment shownBy)
     {
+        request.Balance.Earn();
         if (QueryCacheMeter.CountsLookups)
         {
             QueryCacheMeter.CountLookup(outcome.ToString());

@@ -22,6 +22,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     private WrittenTablesScope? _scope;
     private Transaction? _around;
     private bool _isBusy;
+    private bool _mayBeOver;
 
     /// <summary>Notes what a command that is no query is about to write.</summary>
     /// <returns><see langword="false"/> if it writes nothing that the cache must be told of.</returns>
@@ -32,19 +33,26 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
             return false;
         }
 
-        var changesSchema = command.Written is null && SqlWords.MayChangeSchema(command.CommandText);
-
         if (command.Written is { Table: { } table } written)
         {
             Note(table, written.Kind);
         }
-        else if (command.Written is not null || source == CommandSource.Migrations)
+        else if (command.Written is not null)
         {
-            NoteUnknown(changesSchema);
+            NoteUnknown(changesSchema: false);
+        }
+        else if (source == CommandSource.Migrations)
+        {
+            NoteUnknown(SqlWords.MayChangeSchema(command.CommandText));
+        }
+        else if (SqlWords.IsPrepareTransaction(command.CommandText) || SqlWords.IsRollbackPrepared(command.CommandText))
+        {
+            // What was written before becomes visible by COMMIT PREPARED alone, whoever sends it.
+            return false;
         }
         else
         {
-            NoteSql(changesSchema);
+            NoteSql(command.CommandText);
         }
 
         return true;
@@ -54,19 +62,21 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     public void Note(TableName table, WriteKind kind) => _writes.Note(table, kind);
 
     /// <summary>Notes a statement of the application's, which writes to nobody knows which tables unless a scope says it.</summary>
-    /// <param name="changesSchema">Whether it may change the schema.</param>
-    public void NoteSql(bool changesSchema)
+    /// <param name="sql">The statement.</param>
+    public void NoteSql(string sql)
     {
+        _mayBeOver |= SqlWords.MayEndTransaction(sql);
+        var changesSchema = SqlWords.MayChangeSchema(sql);
         if (_scope is null || changesSchema)
         {
-            _writes.NoteUnknown(changesSchema);
+            NoteUnknown(changesSchema);
             return;
         }
 
         foreach (var table in _scope.Tables)
         {
-            _writes.Note(table, WriteKind.Delete);
-            _writes.Note(table, WriteKind.Update);
+            Note(table, WriteKind.Delete);
+            Note(table, WriteKind.Update);
         }
     }
 
@@ -153,7 +163,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
         End();
         if (!IsInTransaction(connection))
         {
-            _writes.Publish();
+            Publish();
         }
     }
 
@@ -161,7 +171,7 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     public ValueTask EndStatementAsync(IRelationalConnection connection)
     {
         End();
-        return IsInTransaction(connection) ? ValueTask.CompletedTask : _writes.PublishAsync();
+        return IsInTransaction(connection) ? ValueTask.CompletedTask : PublishAsync();
     }
 
     /// <summary>Publishes what a statement outside any transaction may have written: nobody knows.</summary>
@@ -191,22 +201,51 @@ internal sealed class ContextWrites(QueryCache cache, ILogger logger)
     public ValueTask PublishInDoubtAsync() => _writes.PublishInDoubtAsync();
 
     /// <summary>Publishes what the transaction wrote: it is committed, or may be.</summary>
-    public void Publish() => _writes.Publish();
+    public void Publish()
+    {
+        _mayBeOver = false;
+        _writes.Publish();
+    }
 
     /// <inheritdoc cref="Publish" />
-    public ValueTask PublishAsync() => _writes.PublishAsync();
+    public ValueTask PublishAsync()
+    {
+        _mayBeOver = false;
+        return _writes.PublishAsync();
+    }
 
     /// <summary>Publishes what is left when the context's connection is closed: writes in a transaction of the application's, which has ended by then.</summary>
     public void EndConnection()
     {
         if (!IsAround && !_isBusy)
         {
-            _writes.Publish();
+            Publish();
         }
     }
 
-    /// <summary>Forgets what the transaction wrote: it was rolled back.</summary>
-    public void Discard() => _writes.Discard();
+    /// <summary>Forgets what the transaction wrote: it was rolled back. If SQL of the application may have ended it before, it is published.</summary>
+    public void Discard()
+    {
+        if (_mayBeOver)
+        {
+            Publish();
+            return;
+        }
+
+        _writes.Discard();
+    }
+
+    /// <inheritdoc cref="Discard" />
+    public ValueTask DiscardAsync()
+    {
+        if (_mayBeOver)
+        {
+            return PublishAsync();
+        }
+
+        Discard();
+        return ValueTask.CompletedTask;
+    }
 
     /// <summary>Makes ready for the next lease of a pooled context.</summary>
     public void Reset()

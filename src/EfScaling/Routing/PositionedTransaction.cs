@@ -182,13 +182,12 @@ internal sealed class PositionedTransaction(
 
     private ValueTask EndWritesAsync()
     {
-        if (!_isOwned && _router.Writes is { } writes)
+        if (_router.Writes is not { } writes)
         {
-            return writes.PublishAsync();
+            return ValueTask.CompletedTask;
         }
 
-        _router.Writes?.Discard();
-        return ValueTask.CompletedTask;
+        return _isOwned ? writes.DiscardAsync() : writes.PublishAsync();
     }
 
     // A context that was given another database has positions that mean nothing in this cluster's log.

@@ -308,7 +308,7 @@ internal sealed class RoutedCommand(
     private ContextWrites NoteUnseenWrite(ReadRouter router, ContextCache cache)
     {
         cache.RefuseUnseenWrite(Query!);
-        router.Writes!.NoteSql(SqlWords.MayChangeSchema(CommandText));
+        router.Writes!.NoteSql(CommandText);
         return router.Writes!;
     }
 

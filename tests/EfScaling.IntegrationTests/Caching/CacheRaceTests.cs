@@ -38,6 +38,29 @@ public sealed class CacheRaceTests(ClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_result_whose_versions_move_while_it_is_read_is_returned_and_not_kept()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        var gate = new CommandGate("count(*)");
+        var (here, there) = (await StartAsync(redis, gate), await StartAsync(redis));
+        using var overtaken = new RefusedFills(CacheOutcome.Overtaken);
+        gate.Close();
+        var reading = _notes.CountAsync(here);
+        await gate.Arrived.WaitAsync(MarkedNotes.Patience);
+        await _notes.AddAsync(there);
+        var kept = await redis.ExecuteAsync("KEYS", "efs:*:q:*");
+
+        gate.Open();
+
+        var (count, cache) = await reading;
+        Assert.Equal((0, CacheOutcome.Absent), (count, cache.Outcome));
+        await Eventually.ThatAsync(() => Task.FromResult(overtaken.Count > 0), MarkedNotes.Patience, "the result to be refused");
+        Assert.Equal(kept, await redis.ExecuteAsync("KEYS", "efs:*:q:*"));
+        await _notes.AreRightAsync(here, there);
+        await _notes.AreCachedAsync(here, there);
+    }
+
+    [Fact]
     public async Task A_reader_that_has_written_does_not_join_an_older_load()
     {
         await using var redis = await RedisServer.StartAsync();

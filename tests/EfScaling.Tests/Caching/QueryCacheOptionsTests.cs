@@ -66,6 +66,7 @@ public sealed class QueryCacheOptionsTests
         TimeSpan time => time + 1.Seconds(),
         int number => number + 1,
         long number => number + 1,
+        bool isOn => !isOn,
         string text => text + "x",
         Enum => Enum.GetValues(type).Cast<object>().First(v => !v.Equals(value)),
         CacheStoreSource => CacheStoreSource.Distributed(null),

@@ -24,6 +24,11 @@ internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads, bool 
 
         if (isSharded)
         {
+            if (!EF.IsDesignTime)
+            {
+                conventionSet.ModelFinalizingConventions.Add(new LooseCollationConvention());
+            }
+
             // Ahead of EF's convention that makes the model that contexts use, which knows less.
             conventionSet.ModelFinalizedConventions.Insert(0, new ShardedModelConvention());
         }

@@ -104,6 +104,11 @@ internal sealed class PlacementFaults
             Note($"The shard key {name} is stored as '{storeType}', whose equal values may have different bytes. Store it as smallint, integer, bigint, uuid, text, bytea, boolean, date or timestamp, by HasColumnType(...) or HasConversion<...>().");
         }
 
+        if (ShardKeyColumn.PrecisionOf(storeType) is < ShardKeyColumn.MicrosecondDigits)
+        {
+            Note($"The shard key {name} is stored as '{storeType}', to which the database rounds the value that the shard is chosen by. Call HasPrecision(6), or store a date.");
+        }
+
         if (property.IsNullable)
         {
             Note($"The shard key {name} may be null, and null belongs to no shard. Call IsRequired().");
@@ -119,9 +124,9 @@ internal sealed class PlacementFaults
             Note($"The shard key {name} is computed by the database, which must be chosen by it first. Store the value.");
         }
 
-        if (property.GetCollation() is { } collation && IsNotDeterministic(collation))
+        if (!Collations.IsExact(property))
         {
-            Note($"The shard key {name} has the collation '{collation}', by which texts with different bytes are equal. Use a deterministic one.");
+            Note($"The shard key {name} has the collation '{Collations.CollationOf(property)}', by which texts with different bytes may be equal. Use a collation that every server has, such as \"C\" or \"und-x-icu\", or one that is declared by HasCollation(..., deterministic: true).");
         }
     }
 
@@ -182,12 +187,6 @@ internal sealed class PlacementFaults
             }
         }
     }
-
-    private bool IsNotDeterministic(string collation) =>
-        _model.GetAnnotations().Any(a => a.Name.StartsWith("Npgsql:CollationDefinition:", StringComparison.Ordinal)
-            && a.Name.EndsWith(collation, StringComparison.Ordinal)
-            && a.Value is string definition
-            && definition.EndsWith("False", StringComparison.OrdinalIgnoreCase));
 
     private static string RemedyOf(IForeignKey foreignKey) =>
         EntityPlacement.IsJoinTable(foreignKey.DeclaringEntityType)

@@ -68,6 +68,6 @@ internal sealed class ShardedModel
     private static ShardKeyColumn ColumnOf(IProperty property, ITableBase table)
     {
         var column = table.FindColumn(property)!;
-        return new ShardKeyColumn(column.Name, ShardKeyColumn.TypeOf(column.StoreType)!.Value, property);
+        return new ShardKeyColumn(column.Name, ShardKeyColumn.TypeOf(column.StoreType)!.Value, property, ShardKeyColumn.MaxLengthOf(column.StoreType));
     }
 }

@@ -184,7 +184,7 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
     public async Task A_write_of_several_shards_is_refused_and_writes_nothing()
     {
         await using var context = databases.Sharded.CreateDbContext();
-        var (one, other) = TwoKeysOfDifferentShards();
+        var (one, other) = databases.TwoKeysOfDifferentShards();
         (await context.Customers.SingleAsync(c => c.Id == one)).Name = "lost";
         (await context.Customers.SingleAsync(c => c.Id == other)).Name = "lost";
         var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.SaveChangesAsync());
@@ -197,7 +197,7 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
     [Fact]
     public async Task A_context_of_one_shard_refuses_what_concerns_another()
     {
-        var (one, other) = TwoKeysOfDifferentShards();
+        var (one, other) = databases.TwoKeysOfDifferentShards();
         await using var context = databases.Sharded.CreateDbContext(ShardKey.Of(one));
         var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.Customers.SingleAsync(c => c.Id == other));
         Assert.Contains($"bound to the shard '{databases.Sharded.ShardOf(ShardKey.Of(one))}'", refusal.Message, StringComparison.Ordinal);
@@ -208,7 +208,7 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
     [Fact]
     public async Task A_transaction_holds_what_its_shard_has_and_refuses_the_rest()
     {
-        var (one, other) = TwoKeysOfDifferentShards();
+        var (one, other) = databases.TwoKeysOfDifferentShards();
         await using var context = databases.Sharded.CreateDbContext(ShardKey.Of(one));
         await using (await context.Database.BeginTransactionAsync())
         {
@@ -226,9 +226,6 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
         Assert.Throws<ShardKeyException>(() => databases.Sharded.CreateDbContext(ShardKey.Of("text")));
         Assert.Throws<ArgumentException>(() => databases.Sharded.CreateDbContext(ShardKey.Of(1), "nowhere"));
     }
-
-    private (int One, int Other) TwoKeysOfDifferentShards() =>
-        (1, Enumerable.Range(2, ShopDatabases.Customers).First(id => databases.Sharded.ShardOf(ShardKey.Of(id)) != databases.Sharded.ShardOf(ShardKey.Of(1))));
 
     private static string Json(object? value) => JsonSerializer.Serialize(value, _json);
 }

@@ -2,6 +2,7 @@ using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -24,6 +25,9 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
 
     /// <summary>A context over the single database.</summary>
     public ShopContext Whole() => new(new DbContextOptionsBuilder<ShopContext>().UseNpgsql(ConnectionTo("all")).Options);
+
+    /// <summary>Two customers that do not live together.</summary>
+    public (int One, int Other) TwoKeysOfDifferentShards() => (1, Enumerable.Range(2, Customers).First(id => Sharded.ShardOf(ShardKey.Of(id)) != Sharded.ShardOf(ShardKey.Of(1))));
 
     public async ValueTask InitializeAsync()
     {

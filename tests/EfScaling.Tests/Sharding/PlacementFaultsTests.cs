@@ -36,6 +36,20 @@ public sealed class PlacementFaultsTests
                 m.Entity<Item>(b => { b.IsSharded(i => i.Name); b.HasKey(i => i.Name); b.Property(i => i.Name).UseCollation("loose"); });
             },
             ["has the collation 'loose'"]),
+        ["collation that the model does not define"] = (
+            m => m.Entity<Item>(b => { b.IsSharded(i => i.Name); b.HasKey(i => i.Name); b.Property(i => i.Name).UseCollation("of_the_house"); }),
+            ["The shard key 'Item.Name' has the collation 'of_the_house'", "Use a collation that every server has, such as \"C\" or \"und-x-icu\""]),
+        ["collation whose name ends like one that is deterministic"] = (
+            m =>
+            {
+                m.HasCollation("xx", locale: "en-u-ks-primary", provider: "icu", deterministic: false);
+                m.HasCollation("x", locale: "en", provider: "icu", deterministic: true);
+                m.Entity<Item>(b => { b.IsSharded(i => i.Name); b.HasKey(i => i.Name); b.Property(i => i.Name).UseCollation("xx"); });
+            },
+            ["has the collation 'xx'"]),
+        ["time that is rounded"] = (
+            m => m.Entity<Reading>(b => { b.IsSharded(r => r.At); b.HasKey(r => r.At); b.Property(r => r.At).HasPrecision(3).ValueGeneratedNever(); }),
+            ["The shard key 'Reading.At' is stored as 'timestamp(3) with time zone', to which the database rounds", "HasPrecision(6)"]),
         ["unknown property"] = (
             m => m.Entity<Item>().IsSharded(map: null, "Nowhere"),
             ["names 'Nowhere', which is no property"]),
@@ -122,6 +136,34 @@ public sealed class PlacementFaultsTests
         }
     }
 
+    [Theory]
+    [InlineData("C")]
+    [InlineData("POSIX")]
+    [InlineData("und-x-icu")]
+    [InlineData("de-AT-x-icu")]
+    [InlineData("exact")]
+    public void Takes_keys_of_deterministic_collations(string collation) => PlacementFaults.Refuse(ModelOf(m =>
+    {
+        m.HasCollation("exact", locale: "en", provider: "icu", deterministic: true);
+        m.Entity<Item>(b => { b.IsSharded(i => i.Name); b.HasKey(i => i.Name); b.Property(i => i.Name).UseCollation(collation); });
+    }));
+
+    [Fact]
+    public void Takes_times_of_microseconds_and_texts_of_limited_length()
+    {
+        var model = ModelOf(m =>
+        {
+            m.Entity<Reading>(b => { b.IsSharded(r => r.At, map: "times"); b.HasKey(r => r.At); b.Property(r => r.At).HasPrecision(6).ValueGeneratedNever(); });
+            m.Entity<Item>(b => { b.IsSharded(i => i.Name); b.HasKey(i => i.Name); b.Property(i => i.Name).HasMaxLength(3); });
+        });
+        PlacementFaults.Refuse(model);
+        var name = Assert.Single(ShardedModel.Of(model).Find(null, "Item")!.Key);
+        Assert.Equal(ShardKey.Of("\U0001F600b "), name.KeyOf("\U0001F600b "));
+        var refusal = Assert.Throws<ShardKeyException>(() => name.KeyOf("abc "));
+        Assert.Equal(ShardKeyRefusal.OutOfRange, refusal.Reason);
+        Assert.Contains("'Name' is longer than the 3 characters of its column", refusal.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Takes_attributes() => Assert.Equal(
         (TablePlacement.Sharded, TablePlacement.Reference),
@@ -190,6 +232,11 @@ public sealed class PlacementFaultsTests
         public Guid Code { get; set; }
 
         public Item? Item { get; set; }
+    }
+
+    private sealed class Reading
+    {
+        public DateTime At { get; set; }
     }
 
     private sealed class Marked

@@ -1,4 +1,5 @@
 using EfScaling.Diagnostics;
+using System.Runtime.ExceptionServices;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -113,42 +114,72 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
     }
 
     /// <summary>Makes ready for the next lease of a pooled context.</summary>
-    public void Reset()
-    {
-        foreach (var router in _routers.Values)
-        {
-            router.ResetState();
-        }
-    }
+    /// <remarks>All routers are made ready, even if one fails; the same holds for disposing.</remarks>
+    public void Reset() => ForEachRouter(r => r.ResetState());
 
     /// <inheritdoc cref="Reset" />
-    public async Task ResetAsync(CancellationToken cancellationToken)
-    {
-        foreach (var router in _routers.Values)
-        {
-            await router.ResetStateAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
+    public Task ResetAsync(CancellationToken cancellationToken) => ForEachRouterAsync(r => r.ResetStateAsync(cancellationToken));
 
     /// <inheritdoc />
-    public void Dispose()
-    {
-        foreach (var router in _routers.Values)
-        {
-            router.Dispose();
-        }
-    }
+    public void Dispose() => ForEachRouter(r => r.Dispose());
 
     /// <inheritdoc />
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var router in _routers.Values)
-        {
-            await router.DisposeAsync().ConfigureAwait(false);
-        }
-    }
+    public async ValueTask DisposeAsync() => await ForEachRouterAsync(r => r.DisposeAsync().AsTask()).ConfigureAwait(false);
 
     private static string Names(IReadOnlyList<string> shards) => string.Join(", ", shards.Select(s => $"'{s}'"));
+
+    // One that fails must not keep the connections of the others from being given back.
+#pragma warning disable CA1031
+    private void ForEachRouter(Action<ReadRouter> end)
+    {
+        var failures = new List<Exception>();
+        foreach (var router in _routers.Values)
+        {
+            try
+            {
+                end(router);
+            }
+            catch (Exception failure)
+            {
+                failures.Add(failure);
+            }
+        }
+
+        ThrowIfAny(failures);
+    }
+
+    private async Task ForEachRouterAsync(Func<ReadRouter, Task> end)
+    {
+        var failures = new List<Exception>();
+        foreach (var router in _routers.Values)
+        {
+            try
+            {
+                await end(router).ConfigureAwait(false);
+            }
+            catch (Exception failure)
+            {
+                failures.Add(failure);
+            }
+        }
+
+        ThrowIfAny(failures);
+    }
+#pragma warning restore CA1031
+
+    private static void ThrowIfAny(List<Exception> failures)
+    {
+        switch (failures)
+        {
+            case []:
+                return;
+            case [var failure]:
+                ExceptionDispatchInfo.Throw(failure);
+                return;
+            default:
+                throw new AggregateException("Several connections to shards could not be given back. See the inner exceptions.", failures);
+        }
+    }
 
     private CrossShardException Outside(string what, IReadOnlyList<string> shards) => Refusal(
         CrossShardReason.OutsideBoundShard,

@@ -10,11 +10,15 @@ namespace EfScaling.Routing.Shards;
 internal sealed class KeyFacts
 {
     private readonly Dictionary<(string Table, string Column), Class> _classes = [];
+    private readonly bool _comparesTexts;
+
+    /// <param name="comparesTexts">Whether texts of columns are compared by the columns' own collations.</param>
+    public KeyFacts(bool comparesTexts) => _comparesTexts = comparesTexts;
 
     /// <summary>Returns a copy, to which more can be added.</summary>
     public KeyFacts Copy()
     {
-        var copy = new KeyFacts();
+        var copy = new KeyFacts(_comparesTexts);
         var copies = new Dictionary<Class, Class>();
         foreach (var (column, known) in _classes)
         {
@@ -78,20 +82,20 @@ internal sealed class KeyFacts
                 break;
 
             case InExpression { Values: { } values, Item: var item } when ColumnOf(item) is { } column:
-                if (values.All(v => KeyTerm.Of(v) is not null && AreAlike(item.TypeMapping, v.TypeMapping)))
+                if (values.All(v => KeyTerm.Of(v) is not null && AreAlike(item, v)))
                 {
                     Constrain(column, [.. values.Select(v => KeyTerm.Of(v)!)]);
                 }
 
                 break;
 
-            case InExpression { ValuesParameter: { } many, Item: var item } when ColumnOf(item) is { } column && AreAlike(item.TypeMapping, many.TypeMapping?.ElementTypeMapping):
+            case InExpression { ValuesParameter: { } many, Item: var item } when ColumnOf(item) is { } column && AreAlike(item, many.TypeMapping?.ElementTypeMapping):
                 Constrain(column, [KeyTerm.Of(many, isMany: true)!]);
                 break;
 
             case not null when ProviderComparisons.FindAny(condition) is var (item, array)
                 && ColumnOf(item) is { } column
-                && AreAlike(item.TypeMapping, array.TypeMapping?.ElementTypeMapping)
+                && AreAlike(item, array.TypeMapping?.ElementTypeMapping)
                 && KeyTerm.Of(array, isMany: true) is { } any:
                 Constrain(column, [any]);
                 break;
@@ -111,7 +115,7 @@ internal sealed class KeyFacts
 
     private void AddEquality(SqlExpression left, SqlExpression right)
     {
-        if (!AreAlike(left.TypeMapping, right.TypeMapping))
+        if (!AreAlike(left, right))
         {
             return;
         }
@@ -127,8 +131,15 @@ internal sealed class KeyFacts
         }
     }
 
-    // Of other types, values are equal that are not stored alike: citext to text in any case, and times of different zones.
-    private static bool AreAlike(CoreTypeMapping? one, CoreTypeMapping? other) => KindOf(one) is { } kind && kind == KindOf(other);
+    // Of other types, values are equal that are not stored alike: citext to text in any case, and times of different zones. So are texts by some collations.
+    private bool AreAlike(SqlExpression one, SqlExpression other) => AreAlike(one, other.TypeMapping) && IsExact(other);
+
+    private bool AreAlike(SqlExpression one, CoreTypeMapping? other) => KindOf(one.TypeMapping) is { } kind && kind == KindOf(other) && IsExact(one);
+
+    private bool IsExact(SqlExpression expression) =>
+        expression is not ColumnExpression column
+        || KindOf(column.TypeMapping) != ShardKeyType.Text
+        || (_comparesTexts && column.Column is { } known && known.PropertyMappings.All(m => m.Property[Collations.LooseAnnotation] is null));
 
     private static ShardKeyType? KindOf(CoreTypeMapping? mapping) =>
         (mapping is RelationalTypeMapping { StoreType: var storeType } ? ShardKeyColumn.TypeOf(storeType) : null) switch
@@ -140,7 +151,7 @@ internal sealed class KeyFacts
     // Each arm must say something about a column; then the column holds what one of them says.
     private void AddEither(SqlBinaryExpression either)
     {
-        var (left, right) = (new KeyFacts(), new KeyFacts());
+        var (left, right) = (new KeyFacts(_comparesTexts), new KeyFacts(_comparesTexts));
         left.Add(either.Left);
         right.Add(either.Right);
         foreach (var column in left.Columns)

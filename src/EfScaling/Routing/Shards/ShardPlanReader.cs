@@ -18,18 +18,19 @@ namespace EfScaling.Routing.Shards;
 internal sealed class ShardPlanReader
 {
     private readonly List<PlacedTable> _tables = [];
+    private readonly bool _comparesTexts;
     private string? _opaque;
     private string? _changedKey;
 
-    private ShardPlanReader()
-    {
-    }
+    private ShardPlanReader(bool comparesTexts) => _comparesTexts = comparesTexts;
 
     /// <summary>Reads the plan of a command.</summary>
     /// <param name="root">The tree: a select, an update or a delete.</param>
     public static ShardPlan Read(Expression root)
     {
-        var reader = new ShardPlanReader();
+        
+        // A set operation compares by the looser collation of its arms, and its columns only tell the first one's.
+        var reader = new ShardPlanReader(comparesTexts: !LooseTexts.InSetOperations(root));
         reader.PlaceRoot(root);
         return new ShardPlan([.. reader._tables], reader._opaque, reader._changedKey);
     }
@@ -39,12 +40,12 @@ internal sealed class ShardPlanReader
         switch (root)
         {
             case SelectExpression select:
-                PlaceSelect(select, new KeyFacts());
+                PlaceSelect(select, new KeyFacts(_comparesTexts));
                 break;
 
             case UpdateExpression update:
                 NoteTarget(update.Table);
-                PlaceSelect(update.SelectExpression, new KeyFacts());
+                PlaceSelect(update.SelectExpression, new KeyFacts(_comparesTexts));
                 foreach (var setter in update.ColumnValueSetters)
                 {
                     if (PlaceOf(update.Table)?.Key.Any(c => c.Name == setter.Column.Name) == true)
@@ -52,14 +53,14 @@ internal sealed class ShardPlanReader
                         _changedKey = $"'{setter.Column.Name}' of '{update.Table.Name}'";
                     }
 
-                    PlaceWithin(setter.Value, FactsOf(update.SelectExpression, new KeyFacts()));
+                    PlaceWithin(setter.Value, FactsOf(update.SelectExpression, new KeyFacts(_comparesTexts)));
                 }
 
                 break;
 
             case DeleteExpression delete:
                 NoteTarget(delete.Table);
-                PlaceSelect(delete.SelectExpression, new KeyFacts());
+                PlaceSelect(delete.SelectExpression, new KeyFacts(_comparesTexts));
                 break;
 
             case not null when ProviderComparisons.FindDelete(root) is var (table, fromItems, predicate):
@@ -75,7 +76,7 @@ internal sealed class ShardPlanReader
     private void PlaceDelete(TableExpression table, IReadOnlyList<TableExpressionBase> fromItems, SqlExpression? predicate)
     {
         NoteTarget(table);
-        var facts = new KeyFacts();
+        var facts = new KeyFacts(_comparesTexts);
         facts.Add(predicate);
         foreach (var item in fromItems)
         {
@@ -347,6 +348,36 @@ internal sealed class ShardPlanReader
         {
             _found |= node is RowNumberExpression;
             return node is SelectExpression ? node : base.VisitExtension(node);
+        }
+    }
+
+    // Finds columns of texts that are equal to texts with other bytes, beside set operations.
+    private sealed class LooseTexts : ExpressionVisitor
+    {
+        private bool _hasOperation;
+        private bool _hasLoose;
+
+        public static bool InSetOperations(Expression root)
+        {
+            var search = new LooseTexts();
+            search.Visit(root);
+            return search._hasOperation && search._hasLoose;
+        }
+
+        protected override Expression VisitExtension(Expression node)
+        {
+            _hasOperation |= node is SetOperationBase;
+            _hasLoose |= node is CollateExpression || (node is ColumnExpression { Column: { } column } && column.PropertyMappings.Any(m => m.Property[Collations.LooseAnnotation] is not null));
+            if (ProviderComparisons.FindDelete(node) is var (_, fromItems, _))
+            {
+                // The provider's own visiting leaves them out.
+                foreach (var item in fromItems)
+                {
+                    Visit(item);
+                }
+            }
+
+            return base.VisitExtension(node);
         }
     }
 }

@@ -19,8 +19,21 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
     public Task<int> ExecuteAsync(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default) =>
         inner.ExecuteAsync(commandBatches, ConnectionFor(connection), cancellationToken);
 
-    private IRelationalConnection ConnectionFor(IRelationalConnection connection) =>
-        router.Shards is { } shards && ShardsOfChanges(shards) is { Count: > 0 } concerned ? shards.RouterFor(concerned, connection).Connection : connection;
+    private IRelationalConnection ConnectionFor(IRelationalConnection connection)
+    {
+        if (router.Shards is not { } shards || ShardsOfChanges(shards) is not { Count: > 0 } concerned)
+        {
+            return connection;
+        }
+
+        var target = shards.RouterFor(concerned, connection);
+        if (target != router)
+        {
+            router.NoteElsewhere(target);
+        }
+
+        return target.Connection;
+    }
 
     private List<string> ShardsOfChanges(ContextShards shards)
     {
@@ -78,7 +91,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
 
                     var value = entry.State == EntityState.Added ? entry.Property(property).CurrentValue : entry.Property(property).OriginalValue;
                     var sent = value is not null && property.GetTypeMapping().Converter is { } converter ? converter.ConvertToProvider(value) : value;
-                    key[i] = ShardKey.FromValue(sent, place.Key[i].Type);
+                    key[i] = place.Key[i].KeyOf(sent);
                 }
 
                 return [database.Picture.Maps[place.Map].ShardOf(ShardKey.Composite(key))];

@@ -1,3 +1,4 @@
+using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.Tests.Routing.Shards;
@@ -23,8 +24,27 @@ internal sealed class TenantsContext(DbContextOptions options) : DbContext(optio
 
     public DbSet<Ticket> Tickets => Set<Ticket>();
 
+    public DbSet<Page> Pages => Set<Page>();
+
+    public DbSet<Edit> Edits => Set<Edit>();
+
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) => configurationBuilder.Conventions.Add(_ => new LooseCollationConvention());
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
+        modelBuilder.HasCollation("loose", locale: "en-u-ks-primary", provider: "icu", deterministic: false);
+        modelBuilder.Entity<Page>(b =>
+        {
+            b.IsSharded(p => p.Site, map: "sites");
+            b.HasKey(p => new { p.Site, p.Number });
+            b.Property(p => p.Title).UseCollation("loose");
+            b.Property(p => p.Author).UseCollation("of_the_server");
+        });
+        modelBuilder.Entity<Edit>(b =>
+        {
+            b.IsSharded(e => e.Site, map: "sites");
+            b.HasKey(e => new { e.Site, e.Number });
+        });
         modelBuilder.Entity<Tenant>(b =>
         {
             b.IsSharded(t => t.Id);
@@ -144,6 +164,24 @@ internal sealed class Reading
     public long At { get; set; }
 
     public string Nickname { get; set; } = "";
+}
+
+internal sealed class Page
+{
+    public string Site { get; set; } = "";
+
+    public int Number { get; set; }
+
+    public string Title { get; set; } = "";
+
+    public string Author { get; set; } = "";
+}
+
+internal sealed class Edit
+{
+    public string Site { get; set; } = "";
+
+    public int Number { get; set; }
 }
 
 internal readonly record struct TicketKey(Guid Value);

@@ -74,8 +74,13 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
     public string ShardOf(ShardKey key, string? map = null) =>
         _database.Value.Picture.Maps.TryGetValue(map ?? string.Empty, out var known)
             ? known.ShardOf(key)
-            : throw new ArgumentException(
-                $"There is no shard map '{map}'; the model's are '{string.Join("', '", _database.Value.Picture.Maps.Keys)}'. Name one of them, or mark an entity by IsSharded(key, map: \"{map}\").", nameof(map));
+            : throw NoSuchMap(map);
+
+    /// <summary>Returns the types of the columns of keys.</summary>
+    /// <param name="map">The name of the shard map; <see langword="null"/> for the one without a name.</param>
+    /// <exception cref="ArgumentException">The model has no such map.</exception>
+    public IReadOnlyList<ShardKeyType> KeyTypesOf(string? map = null) =>
+        _database.Value.Model.Keys.TryGetValue(map ?? string.Empty, out var types) ? types : throw NoSuchMap(map);
 
     /// <summary>Runs something on every shard, on a context of its own that is bound to the shard.</summary>
     /// <param name="work">What to run. What certainly concerns another shard is refused there.</param>
@@ -92,6 +97,9 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
         return await new ShardWork(Shards, CreateDbContextOnShard)
             .RunAsync((context, token) => work((TContext)context, token), maxParallel, progress: null, cancellationToken).ConfigureAwait(false);
     }
+
+    private ArgumentException NoSuchMap(string? map) => new(
+        $"There is no shard map '{map}'; the model's are '{string.Join("', '", _database.Value.Model.Keys.Keys)}'. Name one of them, or mark an entity by IsSharded(key, map: \"{map}\").", nameof(map));
 
     private static ContextShards ShardsOf(TContext context) =>
         context.GetInfrastructure().GetService(typeof(ReadRouter)) is ReadRouter { Shards: { } shards }

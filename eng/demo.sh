@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs the sample: sets up what is missing, starts a primary with two standbys and a Redis, loads a real graph and shows where reads and writes go.
+# 'eng/demo.sh sharded' spreads the same feed over four shards.
 # Needs the .NET 10 SDK; PostgreSQL and Redis are installed from the distribution when they are missing. Arguments go to the sample: eng/demo.sh --help.
 # Safe to run again; no server is left running, whether the sample ends by itself or by Ctrl-C.
 set -euo pipefail

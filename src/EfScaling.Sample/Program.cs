@@ -5,6 +5,7 @@ using EfScaling.Sample.Graph;
 using EfScaling.Sample.Load;
 using EfScaling.Sample.Report;
 using EfScaling.Sample.Servers;
+using EfScaling.Sample.Sharded;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -61,9 +62,14 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
         console.Profile.Capabilities.ColorSystem = ColorSystem.NoColors;
     }
 
+    var display = new ProgressDisplay(console, clock);
+    if (options.Sharded)
+    {
+        return await ShardedRun.RunAsync(options, console, display, stop);
+    }
+
     var warmUp = TimeSpan.FromSeconds(2);
     var turn = TimeSpan.FromSeconds(5);
-    var display = new ProgressDisplay(console, clock);
 
     // 1. One primary, two standbys and a Redis, or the servers that the environment names.
     SampleServers? started = null;
@@ -167,7 +173,7 @@ static async Task<int> RunAsync(SampleOptions options, CancellationToken stop)
     RunReport Report() => RunReport.Of(setup, new(cached, cachedLoad.Checker), new(routed, routedLoad.Checker), new(plain, plainLoad.Checker));
 
     // Not stopped by Ctrl-C: the numbers are there and only need writing.
-    Task SaveAsync(RunReport report) => options.JsonFile is { } file ? report.WriteAsync(file, CancellationToken.None) : Task.CompletedTask;
+    Task SaveAsync(RunReport report) => options.JsonFile is { } file ? ReportFile.WriteAsync(file, report, CancellationToken.None) : Task.CompletedTask;
 
     string State() => string.Create(
         CultureInfo.InvariantCulture,

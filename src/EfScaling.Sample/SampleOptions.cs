@@ -9,8 +9,10 @@ internal sealed record SampleOptions
         """
         A social feed on one PostgreSQL primary, its replicas and a cache in Redis, read and written by plain EF Core.
 
-        Usage: EfScaling.Sample [options]
+        Usage: EfScaling.Sample [sharded] [options]
 
+          sharded          The same feed over four shards by user, each with a replica, and the accounts in a database of
+                           their own. Prints rows, reads and writes of each shard.
           --once           Run the load once, print the table and exit: 0 if every check holds, 1 otherwise.
                            Without it the load goes on with a live table until Ctrl-C.
           --seconds N      Length of the load, 1 to 3600. Default 15. The comparisons, with replicas alone and with the
@@ -23,7 +25,8 @@ internal sealed record SampleOptions
 
         Servers: without settings, a primary with two standbys and a Redis are started on this machine and removed at the end. To
         use servers of your own, set EFSCALING_PRIMARY and EFSCALING_REPLICA_1, EFSCALING_REPLICA_2, ... to Npgsql connection
-        strings; the schema 'efscaling_sample' of that database is dropped and created again. Set EFSCALING_REDIS to a
+        strings; the schema 'efscaling_sample' of that database is dropped and created again, for shards the databases
+        'efscaling_sample_s0' to '..._s3' and '..._accounts'. Set EFSCALING_REDIS to a
         configuration such as 'cache1:6379,password=...' for a Redis of your own.
         """;
 
@@ -42,6 +45,9 @@ internal sealed record SampleOptions
     /// <summary>Gets the file for the numbers; <see langword="null"/> for none.</summary>
     public string? JsonFile { get; init; }
 
+    /// <summary>Gets whether the feed is spread over shards.</summary>
+    public bool Sharded { get; init; }
+
     /// <summary>Gets whether only the usage is shown.</summary>
     public bool Help { get; init; }
 
@@ -54,6 +60,7 @@ internal sealed record SampleOptions
         {
             options = arguments[i] switch
             {
+                "sharded" when i == 0 => options with { Sharded = true },
                 "--once" => options with { Once = true },
                 "--seconds" => options with { Duration = TimeSpan.FromSeconds(Number(arguments, ref i, 1, 3_600)) },
                 "--workers" => options with { Workers = Number(arguments, ref i, 1, 100) },

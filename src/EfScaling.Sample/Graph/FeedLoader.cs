@@ -2,7 +2,6 @@ using EfScaling.Sample.Feed;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
-using Npgsql;
 
 namespace EfScaling.Sample.Graph;
 
@@ -28,15 +27,8 @@ internal sealed class FeedLoader(IDbContextFactory<FeedContext> contexts, Friend
     public async Task<int> CopyGraphAsync(Action<double> progress, CancellationToken cancellationToken)
     {
         await using var context = await contexts.CreateDbContextAsync(cancellationToken);
-        await context.Database.OpenConnectionAsync(cancellationToken);
-        var connection = (NpgsqlConnection)context.Database.GetDbConnection();
-        await CopyPeopleAsync(connection, Copy<User>(context, nameof(User.Id), nameof(User.Name)), cancellationToken);
-        var follows = await CopyFollowsAsync(
-            connection, Copy<Follow>(context, nameof(Follow.FollowerId), nameof(Follow.FollowedId)), progress, cancellationToken);
-
-        // A pooled context keeps EF's count of explicit openings: without this, its next user would find the connection open after each command.
-        await context.Database.CloseConnectionAsync();
-        return follows;
+        await GraphCopy.UsersAsync(context, Enumerable.Range(0, graph.People), cancellationToken);
+        return await GraphCopy.FollowsAsync(context, BothDirections(progress), cancellationToken);
     }
 
     /// <summary>Writes the first posts of everyone, in turns so that every feed mixes its authors.</summary>
@@ -62,39 +54,17 @@ internal sealed class FeedLoader(IDbContextFactory<FeedContext> contexts, Friend
         return total;
     }
 
-    private async Task CopyPeopleAsync(NpgsqlConnection connection, string copy, CancellationToken cancellationToken)
+    private IEnumerable<(int Follower, int Followed)> BothDirections(Action<double> progress)
     {
-        await using var rows = await connection.BeginBinaryImportAsync(copy, cancellationToken);
-        for (var person = 0; person < graph.People; person++)
-        {
-            await rows.WriteRowAsync(cancellationToken, person, $"user {person}");
-        }
-
-        await rows.CompleteAsync(cancellationToken);
-    }
-
-    private async Task<int> CopyFollowsAsync(NpgsqlConnection connection, string copy, Action<double> progress, CancellationToken cancellationToken)
-    {
-        await using var rows = await connection.BeginBinaryImportAsync(copy, cancellationToken);
         var done = 0;
         foreach (var (a, b) in graph.Friendships)
         {
-            await rows.WriteRowAsync(cancellationToken, a, b);
-            await rows.WriteRowAsync(cancellationToken, b, a);
+            yield return (a, b);
+            yield return (b, a);
             if (++done % 1_000 == 0)
             {
                 progress((double)done / graph.Friendships.Count);
             }
         }
-
-        return (int)await rows.CompleteAsync(cancellationToken);
-    }
-
-    // The names come from the model, so that renaming a property cannot break the import.
-    private static string Copy<TEntity>(FeedContext context, params string[] properties)
-    {
-        var entity = context.Model.FindEntityType(typeof(TEntity))!;
-        var columns = string.Join(", ", properties.Select(p => $"\"{entity.FindProperty(p)!.GetColumnName()}\""));
-        return $"COPY {entity.GetSchema()}.\"{entity.GetTableName()}\" ({columns}) FROM STDIN (FORMAT BINARY)";
     }
 }

@@ -9,7 +9,39 @@ internal static class ReportTable
 {
     /// <summary>Returns the tables, ready to print.</summary>
     public static IRenderable Of(RunReport report) =>
-        new Rows(Routes(report), Staleness(report), Cache(report), Loads(report), Checks(report), new Text(Footnote(report.Setup)));
+        new Rows(Routes(report), Staleness(report), Cache(report), Loads(report), Checks(report.Checks, report.Problems), new Text(Footnote(report.Setup)));
+
+    /// <summary>Returns the table of checks and problems.</summary>
+    public static Table Checks(IEnumerable<Check> checks, IEnumerable<string> problems)
+    {
+        var table = Titled("Checks").AddColumns("", "check", "evidence");
+        foreach (var check in checks)
+        {
+            table.AddRow(new Markup(check.Holds ? "[green]holds[/]" : "[red]FAILED[/]"), new Text(check.Name), new Text(check.Evidence));
+        }
+
+        foreach (var problem in problems)
+        {
+            table.AddRow(new Text(""), new Text("problem"), new Text(problem));
+        }
+
+        return table;
+    }
+
+    /// <summary>Returns an empty table.</summary>
+    public static Table Titled(string title) => new Table().Border(TableBorder.Rounded).Title($"[bold]{title}[/]");
+
+    /// <summary>Returns columns of numbers.</summary>
+    public static TableColumn[] Columns(params ReadOnlySpan<string> names)
+    {
+        var columns = new TableColumn[names.Length];
+        for (var i = 0; i < columns.Length; i++)
+        {
+            columns[i] = Right(names[i]);
+        }
+
+        return columns;
+    }
 
     private static Table Routes(RunReport report)
     {
@@ -68,22 +100,6 @@ internal static class ReportTable
         return table;
     }
 
-    private static Table Checks(RunReport report)
-    {
-        var table = Titled("Checks").AddColumns("", "check", "evidence");
-        foreach (var check in report.Checks)
-        {
-            table.AddRow(new Markup(check.Holds ? "[green]holds[/]" : "[red]FAILED[/]"), new Text(check.Name), new Text(check.Evidence));
-        }
-
-        foreach (var problem in report.Problems)
-        {
-            table.AddRow(new Text(""), new Text("problem"), new Text(problem));
-        }
-
-        return table;
-    }
-
     private static string Footnote(RunSetup setup) =>
         string.Create(CultureInfo.InvariantCulture, $"{setup.Workers} visitors in each load; {setup.Users:N0} users, {setup.Follows:N0} follows, {setup.Posts:N0} posts at the start. ")
         + (setup.IsEmbedded
@@ -92,19 +108,6 @@ internal static class ReportTable
                 $"The standby {setup.Replicas[^1]} was told to show each commit {setup.LagMilliseconds:0} ms later. The servers and this program share {setup.Processors} processors, so the ratios show what the cache saves and routing costs, not what machines of their own would add.")
             : "The database servers are those that the environment names.")
         + $" The cache is in {setup.Redis}.";
-
-    private static Table Titled(string title) => new Table().Border(TableBorder.Rounded).Title($"[bold]{title}[/]");
-
-    private static TableColumn[] Columns(params ReadOnlySpan<string> names)
-    {
-        var columns = new TableColumn[names.Length];
-        for (var i = 0; i < columns.Length; i++)
-        {
-            columns[i] = Right(names[i]);
-        }
-
-        return columns;
-    }
 
     private static TableColumn Right(string name) => new TableColumn(name).RightAligned();
 

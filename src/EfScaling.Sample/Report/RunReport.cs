@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using EfScaling.Sample.Load;
 using EfScaling.Topology;
 
@@ -8,8 +7,6 @@ namespace EfScaling.Sample.Report;
 /// <summary>Every number of a run, all of them measured, and the checks that decide the exit status.</summary>
 internal sealed record RunReport
 {
-    private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     /// <summary>Gets what the run was set up with.</summary>
     public required RunSetup Setup { get; init; }
 
@@ -75,13 +72,6 @@ internal sealed record RunReport
             Problems = [.. cached.Checker.Problems, .. routed.Checker.Problems, .. plain.Checker.Problems],
             Checks = Judge(setup, [.. routes, .. RoutesOf(routed.Numbers)], cache, [cached.Checker, routed.Checker, plain.Checker]),
         };
-    }
-
-    /// <summary>Writes the report as JSON.</summary>
-    public async Task WriteAsync(string file, CancellationToken cancellationToken)
-    {
-        await using var stream = File.Create(file);
-        await JsonSerializer.SerializeAsync(stream, this, Readable, cancellationToken);
     }
 
     private static RouteSummary[] RoutesOf(Measurements load)

@@ -57,6 +57,9 @@ internal sealed record ReplicaOptions
     /// <summary>Gets how long a read waits for a replica to catch up with its session before it goes to the primary.</summary>
     public TimeSpan CatchUpWait { get; init; } = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>Gets the name by which consistency tokens speak of the cluster; <see langword="null"/> for that of the shard, or none.</summary>
+    public string? ClusterName { get; init; }
+
     /// <inheritdoc />
     public bool Equals(ReplicaOptions? other) =>
         ReferenceEquals(this, other)
@@ -74,6 +77,7 @@ internal sealed record ReplicaOptions
             && RampUp == other.RampUp
             && Contract == other.Contract
             && CatchUpWait == other.CatchUpWait
+            && ClusterName == other.ClusterName
             && IsPrimaryAlone == other.IsPrimaryAlone
             && Replicas.AsSpan().SequenceEqual(other.Replicas.AsSpan()));
 

@@ -52,6 +52,18 @@ public sealed class ReplicaOptionsBuilder
         return With(Options with { PreferredRegion = region });
     }
 
+    /// <summary>Gives the cluster a name, by which consistency tokens tell it apart from the other clusters of the application.</summary>
+    /// <param name="name">
+    /// A short name, the same in every process. Without one, a session that has only used another cluster reads the primary of this one, because its token could as well be of a
+    /// cluster that this one has replaced.
+    /// </param>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public ReplicaOptionsBuilder ClusterName(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        return With(Options with { ClusterName = name });
+    }
+
     /// <summary>Sets how one of several suitable replicas is picked; <see cref="LoadBalancing.LeastLoaded"/> by default.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not defined.</exception>
     public ReplicaOptionsBuilder Balancing(LoadBalancing balancing) => With(Options with { Balancing = Defined(balancing) });

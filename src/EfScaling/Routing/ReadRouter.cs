@@ -308,7 +308,9 @@ internal sealed class ReadRouter(
         }
 
         var shards = Shards.Explain(query.Shards, command, out var router);
-        return router is null ? shards.TrimEnd('\n') : shards + router.Explain(query.Plan, query.Query, command);
+        return router is null
+            ? shards.TrimEnd('\n')
+            : shards + router.Explain(query.Plan, query.Query, ReferenceEquals(router, this) ? command : RoutedCommand.On(router.Connection, command, command.ReaderColumns));
     }
 
     private string Explain(QueryPlan? plan, CachedQuery? query, in RelationalCommandParameterObject command)
@@ -424,7 +426,7 @@ internal sealed class ReadRouter(
         var provider = contextOptions.FindExtension<NpgsqlOptionsExtension>()!;
         provider = shard?.ProviderFrom(provider) ?? provider;
         var connectionString = provider.ConnectionString is { } named ? dependencies.ConnectionStringResolver.ResolveConnectionString(named) : null;
-        return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options, ShardName ?? string.Empty);
+        return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options, options.ClusterName ?? ShardName ?? string.Empty);
     }
 
     private void StayOnPrimary(RoutingReason reason, IRelationalConnection connection, bool onlyReads)

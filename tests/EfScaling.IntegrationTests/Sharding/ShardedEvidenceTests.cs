@@ -4,6 +4,7 @@ using System.Globalization;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.IntegrationTests.Clusters;
+using EfScaling.Routing;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
@@ -60,6 +61,20 @@ public sealed class ShardedEvidenceTests(ShopDatabases databases) : IClassFixtur
         Assert.EndsWith("\n  Orders: nothing says which CustomerId its rows have", context.Orders.Where(o => o.Total > 5).ToRoutingString(), StringComparison.Ordinal);
         Assert.Contains($"\n  Notices: not sharded -> shard '{databases.Sharded.Shards[0]}'\n", context.Notices.ToRoutingString(), StringComparison.Ordinal);
         Assert.Contains("\n  every shard has what the query reads\n", context.Products.ToRoutingString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Routing_string_and_last_routing_tell_the_nodes_of_the_shard()
+    {
+        await using var services = new ServiceCollection().AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o, ReadContract.Session)).BuildServiceProvider();
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
+        var id = Enumerable.Range(1, ShopDatabases.Customers).First(i => ShardOf(i, databases) != databases.Sharded.Shards[0]);
+
+        Assert.Contains("\nreplica if one is at most 5 s old, else primary 127.0.0.1:", context.Customers.Where(c => c.Id == id).ToRoutingString(), StringComparison.Ordinal);
+        context.Orders.Add(new Order { CustomerId = id, Id = 4_711, Total = 1 });
+        await context.SaveChangesAsync();
+        Assert.Equal((ShardOf(id, databases), RoutingReason.NotAQuery), (context.Database.LastRouting()!.Value.Shard, context.Database.LastRouting()!.Value.Reason));
+        await context.Orders.Where(o => o.CustomerId == id && o.Id == 4_711).ExecuteDeleteAsync();
     }
 
     [Fact]

@@ -88,6 +88,7 @@ public sealed class ReplicaOptionsBuilderTests
             .AddReplica(_dataSource, "us", 0.5)
             .MaxStaleness(3.Seconds())
             .PreferRegion("eu")
+            .ClusterName("feed")
             .Balancing(LoadBalancing.RoundRobin)
             .TrackedReads(TrackedReads.Primary)
             .ProbeInterval(10.Milliseconds())
@@ -105,6 +106,7 @@ public sealed class ReplicaOptionsBuilderTests
                 Replicas = [new ReplicaDefinition("Host=a", null, "eu", 2), new ReplicaDefinition(null, _dataSource, "us", 0.5)],
                 MaxStaleness = 3.Seconds(),
                 PreferredRegion = "eu",
+                ClusterName = "feed",
                 Balancing = LoadBalancing.RoundRobin,
                 TrackedReads = TrackedReads.Primary,
                 ProbeInterval = 10.Milliseconds(),

@@ -85,7 +85,18 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
                 shards);
         }
 
-        return bound is null || bound == shard ? RouterOf(shard, connection) : throw Outside("SaveChanges", shards);
+        if (bound is not null && bound != shard)
+        {
+            throw Outside("SaveChanges", shards);
+        }
+
+        var router = RouterOf(shard, connection);
+        if (!ReferenceEquals(router, home))
+        {
+            home.NoteElsewhere(router);
+        }
+
+        return router;
     }
 
     /// <summary>Says in words which shards a command concerns and which conditions say so.</summary>

@@ -1,0 +1,8 @@
+namespace EfScaling.Sample.Sharded;
+
+/// <summary>What one shard holds and did.</summary>
+internal sealed record ShardSummary(string Shard, long Users, long Follows, long Posts, long Likes, long Misplaced, long Reads, long ReplicaReads, long Writes)
+{
+    /// <summary>Gets all rows.</summary>
+    public long Rows => Users + Follows + Posts + Likes;
+}

@@ -66,6 +66,24 @@ public static class ShardingModelBuilderExtensions
         where TEntity : class =>
         (EntityTypeBuilder<TEntity>)OnDefaultShard((EntityTypeBuilder)entity);
 
+    /// <summary>Lets the client generate the ids of a property, each with the bucket of its row's shard key, so that a row is found by its id alone.</summary>
+    /// <param name="property">A property of type <see cref="long"/>, or of one that is stored so. It may be the whole primary key.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// The shard key must be set when the entity is added. <see cref="ShardedId"/> tells the layout of ids. Each process has a generator's number of its own, which it reserves on the
+    /// default shard when it makes its first id, unless <c>GeneratorNumber(...)</c> gives it one.
+    /// </remarks>
+    public static PropertyBuilder HasShardedId(this PropertyBuilder property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        ShardedIdConvention.Mark(property.Metadata);
+        return property.ValueGeneratedOnAdd().HasValueGeneratorFactory<ShardedIdValueGeneratorFactory>();
+    }
+
+    /// <inheritdoc cref="HasShardedId(PropertyBuilder)" />
+    /// <typeparam name="TProperty">The property's type.</typeparam>
+    public static PropertyBuilder<TProperty> HasShardedId<TProperty>(this PropertyBuilder<TProperty> property) => (PropertyBuilder<TProperty>)HasShardedId((PropertyBuilder)property);
+
     private static EntityTypeBuilder Place(EntityTypeBuilder entity, TablePlacement placement)
     {
         ArgumentNullException.ThrowIfNull(entity);

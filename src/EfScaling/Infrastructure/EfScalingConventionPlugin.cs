@@ -24,6 +24,7 @@ internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads, bool 
 
         if (isSharded)
         {
+            conventionSet.ModelFinalizingConventions.Insert(0, new ShardedIdConvention());
             if (!EF.IsDesignTime)
             {
                 conventionSet.ModelFinalizingConventions.Add(new LooseCollationConvention());

@@ -67,6 +67,8 @@ internal static class EfScalingServices
 
         if (isSharded)
         {
+            services.TryAddSingleton<GeneratorReservations>();
+            services.TryAddScoped(CreateIds);
             services.TryAddScoped<IBatchExecutor, BatchExecutor>();
             Wrap<IBatchExecutor>(services, (inner, p) => new ShardedBatchExecutor(inner, p.GetRequiredService<ICurrentDbContext>(), p.GetRequiredService<ReadRouter>()), method);
             AddSchema(services, method);
@@ -93,7 +95,7 @@ internal static class EfScalingServices
         var home = Create(settings.Replicas, shard: null, connection: null, home: null);
         if (settings.Sharding is { } sharding)
         {
-            var database = services.GetRequiredService<ShardedDatabaseRegistry>().Get(sharding, services.GetRequiredService<ICurrentDbContext>().Context.Model);
+            var database = DatabaseOf(services, sharding);
             home.Shards = new ContextShards(database, settings.BoundShard, home, Connect, CreateLogger);
         }
 
@@ -117,12 +119,28 @@ internal static class EfScalingServices
         {
             var options = services.GetRequiredService<IDbContextOptions>();
             var provider = shard.ProviderFrom(options.FindExtension<NpgsqlOptionsExtension>()!);
-            var source = shard.DataSource ?? services.GetRequiredService<NodeDataSources>().Get(provider, new NpgsqlConnectionStringBuilder(shard.ConnectionString));
+            var source = SourceOf(services, shard);
             var connection = new ShardConnection(
                 services.GetRequiredService<RelationalConnectionDependencies>() with { ContextOptions = new NodeOptions(provider.WithConnectionString(null)) }, source);
             return connection.Router = Create(shard.Replicas, shard, connection, home);
         }
     }
+
+    private static ShardedIds CreateIds(IServiceProvider services)
+    {
+        var database = DatabaseOf(services, services.GetRequiredService<IDbContextOptions>().FindExtension<EfScalingOptionsExtension>()!.Sharding!);
+        return new ShardedIds(database, () => services.GetRequiredService<GeneratorReservations>().Get(
+            database,
+            () => SourceOf(services, database.Options.Default) is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : SourceOf(services, database.Options.Default)));
+    }
+
+    private static ShardedDatabase DatabaseOf(IServiceProvider services, ShardingOptions sharding) =>
+        services.GetRequiredService<ShardedDatabaseRegistry>().Get(sharding, services.GetRequiredService<ICurrentDbContext>().Context.Model);
+
+    private static NpgsqlDataSource SourceOf(IServiceProvider services, ShardDefinition shard) =>
+        shard.DataSource
+        ?? services.GetRequiredService<NodeDataSources>().Get(
+            shard.ProviderFrom(services.GetRequiredService<IDbContextOptions>().FindExtension<NpgsqlOptionsExtension>()!), new NpgsqlConnectionStringBuilder(shard.ConnectionString));
 
     /// <summary>Refuses options without the Npgsql provider.</summary>
     /// <param name="options">The options.</param>

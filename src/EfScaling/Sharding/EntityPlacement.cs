@@ -56,10 +56,12 @@ internal sealed record EntityPlacement(TablePlacement Placement, string Map, Imm
     public static bool IsJoinTable(IReadOnlyEntityType entityType) => entityType.GetForeignKeys().Any(f => f.GetReferencingSkipNavigations().Any());
 
     /// <summary>Returns the placement that rows have which refer to those with this one: by the properties that hold the same values.</summary>
-    private EntityPlacement Through(IReadOnlyForeignKey foreignKey) => this with
+    /// <remarks>Not a part of them: what refers by an id that tells the bucket has no key of its own.</remarks>
+    private EntityPlacement Through(IReadOnlyForeignKey foreignKey)
     {
-        Key = [.. Key.Select(p => foreignKey.PrincipalKey.Properties.ToList().IndexOf(p)).Where(i => i >= 0).Select(i => foreignKey.Properties[i])],
-    };
+        var places = Key.Select(p => foreignKey.PrincipalKey.Properties.ToList().IndexOf(p)).ToList();
+        return this with { Key = places.Contains(-1) ? [] : [.. places.Select(i => foreignKey.Properties[i])] };
+    }
 
     private static EntityPlacement? Declared(IReadOnlyEntityType root) =>
         root[PlacementAnnotation] switch

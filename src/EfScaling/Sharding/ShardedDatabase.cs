@@ -31,19 +31,22 @@ internal sealed class ShardedDatabase
 
     private ShardMap MapOf(string name, IReadOnlyList<ShardKeyType> types, string[] shards)
     {
-        if (!Options.Maps.TryGetValue(name, out var create))
+        var map = Options.Maps.TryGetValue(name, out var create) ? create(shards) : new HashShardMap(shards, Options.Buckets, types);
+        Check(name, map, types, shards);
+        if (Model.MapsOfIds.Contains(name) && map.BucketCount is 0 or > ShardedId.MaxBuckets)
         {
-            return new HashShardMap(shards, Options.Buckets, types);
+            throw new InvalidOperationException(
+                $"{Title(name)} has {(map.BucketCount == 0 ? "no" : map.BucketCount)} buckets, and the ids that HasShardedId() makes carry the bucket, one of {ShardedId.MaxBuckets} at most. Use a HashShardMap of as many buckets, or let ids be of type Guid.");
         }
 
-        var map = create(shards);
-        Check(name, map, types, shards);
         return map;
     }
 
+    private static string Title(string name) => name.Length == 0 ? "The shard map" : $"The shard map '{name}'";
+
     private static void Check(string name, ShardMap map, IReadOnlyList<ShardKeyType> types, string[] shards)
     {
-        var title = name.Length == 0 ? "The shard map" : $"The shard map '{name}'";
+        var title = Title(name);
         var unknown = map.Shards.Except(shards, StringComparer.Ordinal).ToList();
         if (unknown.Count > 0)
         {

@@ -54,6 +54,12 @@ public static class ShardedId
     internal static long Of(long millisecond, int bucket, int generator, int sequence) =>
         (millisecond << MillisecondShift) | ((long)bucket << BucketShift) | ((long)generator << SequenceBits) | (long)sequence;
 
+    /// <summary>Returns the millisecond that an id carries.</summary>
+    internal static long MillisecondOf(long id) => id >> MillisecondShift;
+
+    /// <summary>Returns the millisecond of a moment.</summary>
+    internal static long MillisecondOf(DateTimeOffset moment) => (moment.UtcTicks - Epoch.UtcTicks) / TimeSpan.TicksPerMillisecond;
+
     private static long Valid(long id) =>
         id >= 0 ? id : throw new ArgumentOutOfRangeException(nameof(id), "A part of a sharded id was asked for, but the number is negative. Give an id made by 'ShardedIdGenerator'.");
 }

@@ -27,6 +27,7 @@ public sealed class ShardedIdGenerator
 
     // The latest millisecond that the clock has shown.
     private long _latest;
+    private long _limit = LastMillisecond;
 
     /// <summary>Creates a generator.</summary>
     /// <param name="number">The generator's number, from 0 to 127, which no other one has at the time.</param>
@@ -41,9 +42,22 @@ public sealed class ShardedIdGenerator
         _clock = clock ?? TimeProvider.System;
         if (notBefore is { } moment && moment >= ShardedId.Epoch)
         {
-            _latest = MillisecondOf(moment) + 1;
+            _latest = ShardedId.MillisecondOf(moment) + 1;
             ArgumentOutOfRangeException.ThrowIfGreaterThan(_latest, LastMillisecond, nameof(notBefore));
         }
+    }
+
+    /// <param name="number">The generator's number.</param>
+    /// <param name="clock">Tells the time.</param>
+    /// <param name="behind">The millisecond up to which ids may have been made.</param>
+    internal ShardedIdGenerator(int number, TimeProvider clock, long behind)
+        : this(number, clock) => _latest = behind + 1;
+
+    /// <summary>Gets or sets the last millisecond of which ids may be made.</summary>
+    internal long Limit
+    {
+        get => Volatile.Read(ref _limit);
+        set => Volatile.Write(ref _limit, value);
     }
 
     /// <summary>Gets the number of the generator, which its ids carry.</summary>
@@ -51,7 +65,10 @@ public sealed class ShardedIdGenerator
 
     /// <summary>Gets the moment up to which ids may have been made; ahead of the clock after bursts, or if the clock went backwards.</summary>
     /// <remarks>Looks at every bucket; not for each id.</remarks>
-    public DateTimeOffset UsedUntil
+    public DateTimeOffset UsedUntil => ShardedId.Epoch.AddMilliseconds(UsedMillisecond);
+
+    /// <summary>Gets the millisecond up to which ids may have been made.</summary>
+    internal long UsedMillisecond
     {
         get
         {
@@ -61,7 +78,7 @@ public sealed class ShardedIdGenerator
                 latest = Math.Max(latest, Volatile.Read(ref _last[bucket]) >> ShardedId.SequenceBits);
             }
 
-            return ShardedId.Epoch.AddMilliseconds(latest);
+            return latest;
         }
     }
 
@@ -70,10 +87,14 @@ public sealed class ShardedIdGenerator
     /// <returns>A positive number, greater than every id of the bucket before it.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The bucket is out of range.</exception>
     /// <exception cref="InvalidOperationException">The clock shows a time before 2020, or after the time that ids can hold.</exception>
-    public long Next(int bucket)
+    public long Next(int bucket) => TryNext(bucket, out var id) ? id : throw OutOfTime();
+
+    /// <summary>Makes the next id of a bucket, unless it would lie behind <see cref="Limit"/>.</summary>
+    internal bool TryNext(int bucket, out long id)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bucket);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(bucket, ShardedId.MaxBuckets);
+        id = 0;
         var first = LatestMillisecond() << ShardedId.SequenceBits;
         ref var last = ref _last[bucket];
         var seen = Volatile.Read(ref last);
@@ -81,22 +102,21 @@ public sealed class ShardedIdGenerator
         {
             var next = Math.Max(seen + 1, first);
             var millisecond = next >> ShardedId.SequenceBits;
-            if (millisecond > LastMillisecond)
+            if (millisecond > Limit)
             {
-                throw OutOfTime();
+                return false;
             }
 
             var found = Interlocked.CompareExchange(ref last, next, seen);
             if (found == seen)
             {
-                return ShardedId.Of(millisecond, bucket, Number, (int)next & ((1 << ShardedId.SequenceBits) - 1));
+                id = ShardedId.Of(millisecond, bucket, Number, (int)next & ((1 << ShardedId.SequenceBits) - 1));
+                return true;
             }
 
             seen = found;
         }
     }
-
-    private static long MillisecondOf(DateTimeOffset moment) => (moment.UtcTicks - ShardedId.Epoch.UtcTicks) / TimeSpan.TicksPerMillisecond;
 
     private static InvalidOperationException OutOfTime() => new(string.Create(
         CultureInfo.InvariantCulture,
@@ -104,7 +124,7 @@ public sealed class ShardedIdGenerator
 
     private long LatestMillisecond()
     {
-        var now = MillisecondOf(_clock.GetUtcNow());
+        var now = ShardedId.MillisecondOf(_clock.GetUtcNow());
         var latest = Volatile.Read(ref _latest);
         if (now > LastMillisecond)
         {

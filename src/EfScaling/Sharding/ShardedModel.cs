@@ -17,17 +17,22 @@ internal sealed class ShardedModel
         var tables = new Dictionary<(string? Schema, string Name), ShardedTable>();
         var entities = new Dictionary<IReadOnlyEntityType, ShardedTable>();
         var maps = new Dictionary<string, ShardedTable>(StringComparer.Ordinal);
+        var mapsOfIds = new HashSet<string>(StringComparer.Ordinal);
         foreach (var entityType in model.GetEntityTypes())
         {
             var placement = EntityPlacement.Of(entityType);
             foreach (var table in entityType.GetTableMappings().Select(m => m.Table))
             {
                 var known = TableOf(entityType, placement, table);
-                tables.TryAdd((table.Schema, table.Name), known);
+                tables[(table.Schema, table.Name)] = tables.TryGetValue((table.Schema, table.Name), out var shared) ? shared.With(known) : known;
                 entities.TryAdd(entityType, known);
                 if (known.Placement == TablePlacement.Sharded)
                 {
-                    maps.TryAdd(known.Map, known);
+                    mapsOfIds.UnionWith(known.Ids.IsEmpty ? [] : [known.Map]);
+                    if (!known.Key.IsEmpty)
+                    {
+                        maps.TryAdd(known.Map, known);
+                    }
                 }
             }
 
@@ -39,11 +44,15 @@ internal sealed class ShardedModel
 
         _tables = tables.ToFrozenDictionary();
         _entities = entities.ToFrozenDictionary();
+        MapsOfIds = mapsOfIds.ToFrozenSet();
         Keys = maps.ToFrozenDictionary(m => m.Key, m => (IReadOnlyList<ShardKeyType>)[.. m.Value.Key.Select(c => c.Type)]);
     }
 
     /// <summary>Gets the types of the keys of each shard map that the model names.</summary>
     public FrozenDictionary<string, IReadOnlyList<ShardKeyType>> Keys { get; }
+
+    /// <summary>Gets the names of the maps whose buckets ids carry.</summary>
+    public FrozenSet<string> MapsOfIds { get; }
 
     /// <summary>Returns the placements of a model.</summary>
     /// <remarks>The model has passed <see cref="ShardedModelConvention"/>.</remarks>
@@ -61,9 +70,14 @@ internal sealed class ShardedModel
         TablePlacement.Sharded => new ShardedTable(
             TablePlacement.Sharded,
             placement.Map,
-            [.. placement.Key.Select(p => entityType.FindProperty(p.Name)!).Select(p => ColumnOf(p, table))]),
+            [.. placement.Key.Select(p => entityType.FindProperty(p.Name)!).Select(p => ColumnOf(p, table))],
+            [.. entityType.GetProperties().Where(ShardedIdColumn.Tells).Select(p => IdColumnOf(p, table)).OfType<ShardedIdColumn>()]),
         _ => ShardedTable.OnDefaultShard,
     };
+
+    // A column that other entities use as well tells buckets only if it does for all of them.
+    private static ShardedIdColumn? IdColumnOf(IProperty property, ITableBase table) =>
+        table.FindColumn(property) is { } column && column.PropertyMappings.All(m => ShardedIdColumn.Tells(m.Property)) ? new ShardedIdColumn(column.Name, property) : null;
 
     private static ShardKeyColumn ColumnOf(IProperty property, ITableBase table)
     {

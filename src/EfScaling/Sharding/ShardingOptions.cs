@@ -14,6 +14,9 @@ internal sealed record ShardingOptions
     /// <summary>Gets the buckets of the map that is made of the shards if none is given.</summary>
     public int Buckets { get; init; } = HashShardMap.DefaultBucketCount;
 
+    /// <summary>Gets the number with which this process makes ids; <see langword="null"/> for one that nobody else has at the time.</summary>
+    public int? GeneratorNumber { get; init; }
+
     /// <summary>Gets what makes each map of the names of the shards, by the name of the map; the one without a name has an empty one.</summary>
     public ImmutableSortedDictionary<string, Func<IReadOnlyList<string>, ShardMap>> Maps { get; init; } =
         ImmutableSortedDictionary.Create<string, Func<IReadOnlyList<string>, ShardMap>>(StringComparer.Ordinal);
@@ -27,6 +30,7 @@ internal sealed record ShardingOptions
         other is not null
         && DefaultShard == other.DefaultShard
         && Buckets == other.Buckets
+        && GeneratorNumber == other.GeneratorNumber
         && Shards.SequenceEqual(other.Shards)
         && Maps.Count == other.Maps.Count
         && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && map.Method == m.Value.Method);

@@ -47,6 +47,14 @@ public sealed class ShardingOptionsBuilder
             ? With(Options with { Buckets = count })
             : throw new ArgumentOutOfRangeException(nameof(count), count, $"Buckets is a power of two from 1 to {HashShardMap.MaxBucketCount}.");
 
+    /// <summary>Sets the number with which this process makes the ids of <c>HasShardedId()</c>, instead of one that it reserves on the default shard.</summary>
+    /// <param name="number">From 0 to 127. No two processes that write at a time may have the same, and none that was used within the last minute.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is out of range.</exception>
+    public ShardingOptionsBuilder GeneratorNumber(int number) =>
+        number is >= 0 and < ShardedId.MaxGenerators
+            ? With(Options with { GeneratorNumber = number })
+            : throw new ArgumentOutOfRangeException(nameof(number), number, $"GeneratorNumber is a number from 0 to {ShardedId.MaxGenerators - 1}.");
+
     /// <summary>Sets the map by which keys find their shards, instead of buckets that are spread evenly over all shards.</summary>
     /// <param name="create">Makes the map of the names of the shards, in the order in which they were added.</param>
     /// <param name="name">The name by which <c>IsSharded(key, map: name)</c> refers to it; <see langword="null"/> for the one without a name.</param>

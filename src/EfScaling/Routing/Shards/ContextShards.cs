@@ -1,5 +1,5 @@
-using EfScaling.Diagnostics;
 using System.Runtime.ExceptionServices;
+using EfScaling.Diagnostics;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;

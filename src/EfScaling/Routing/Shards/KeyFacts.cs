@@ -10,6 +10,7 @@ namespace EfScaling.Routing.Shards;
 internal sealed class KeyFacts
 {
     private readonly Dictionary<(string Table, string Column), Class> _classes = [];
+    private readonly Dictionary<string, ShardedTable> _tables = [];
     private readonly bool _comparesTexts;
 
     /// <param name="comparesTexts">Whether texts of columns are compared by the columns' own collations.</param>
@@ -24,10 +25,15 @@ internal sealed class KeyFacts
         {
             if (!copies.TryGetValue(known, out var other))
             {
-                copies[known] = other = new Class { Columns = [.. known.Columns], Terms = known.Terms };
+                copies[known] = other = new Class { Columns = [.. known.Columns], Terms = known.Terms, Bucket = known.Bucket };
             }
 
             copy._classes[column] = other;
+        }
+
+        foreach (var (alias, table) in _tables)
+        {
+            copy._tables[alias] = table;
         }
 
         return copy;
@@ -44,6 +50,7 @@ internal sealed class KeyFacts
 
         kept.Columns.AddRange(merged.Columns);
         kept.Terms = Tighter(kept.Terms, merged.Terms);
+        kept.Bucket ??= merged.Bucket;
         foreach (var column in merged.Columns)
         {
             _classes[column] = kept;
@@ -59,6 +66,26 @@ internal sealed class KeyFacts
 
     /// <summary>Returns the terms one of whose values a column holds; default if nothing is certain.</summary>
     public ImmutableArray<KeyTerm> TermsOf((string Table, string Column) column) => _classes.TryGetValue(column, out var known) ? known.Terms : default;
+
+    /// <summary>Notes that rows of a table count, whose ids may tell the buckets of others.</summary>
+    public void Note(string alias, ShardedTable table) => _tables[alias] = table;
+
+    /// <summary>Notes what tells the bucket that the values of a column carry.</summary>
+    public void Note((string Table, string Column) column, BucketTerms bucket) => ClassOf(column).Bucket = bucket;
+
+    /// <summary>Returns for each column of a table's shard key the terms one of whose values it holds; empty if that of one is not certain.</summary>
+    public ImmutableArray<ImmutableArray<KeyTerm>> KeyOf(string alias, ShardedTable table)
+    {
+        var key = table.Key.Select(c => TermsOf((alias, c.Name))).ToImmutableArray();
+        return key.Any(t => t.IsDefault) ? [] : key;
+    }
+
+    /// <summary>Returns what tells the bucket of a table's rows; <see langword="null"/> if nothing does.</summary>
+    public BucketTerms? BucketOf(string alias, ShardedTable table) => BucketOf(alias, table, []);
+
+    /// <summary>Returns what tells the bucket that the values of a column carry; <see langword="null"/> if nothing does, or they carry none.</summary>
+    public BucketTerms? BucketIn((string Table, string Column) column) =>
+        _tables.TryGetValue(column.Table, out var table) && table.Ids.Any(i => i.Name == column.Column) ? BucketOf(column.Table, table, []) : BucketIn(column, []);
 
     /// <summary>Gets the columns of which something is certain.</summary>
     public IEnumerable<(string Table, string Column)> Columns => _classes.Keys;
@@ -131,6 +158,52 @@ internal sealed class KeyFacts
         }
     }
 
+    private BucketTerms? BucketOf(string alias, ShardedTable table, HashSet<string> seen)
+    {
+        if (KeyOf(alias, table) is { IsEmpty: false } key)
+        {
+            return new BucketTerms(table, key, default);
+        }
+
+        seen.Add(alias);
+        foreach (var id in table.Ids)
+        {
+            if (TermsOf((alias, id.Name)) is { IsDefault: false } ids)
+            {
+                return new BucketTerms(table, [], ids);
+            }
+        }
+
+        return table.Ids.Select(id => BucketIn((alias, id.Name), seen)).FirstOrDefault(b => b is not null && b.Table.Map == table.Map);
+    }
+
+    private BucketTerms? BucketIn((string Table, string Column) column, HashSet<string> seen)
+    {
+        if (!_classes.TryGetValue(column, out var known))
+        {
+            return null;
+        }
+
+        if (known.Bucket is { } bucket)
+        {
+            return bucket;
+        }
+
+        // A row with an equal id is in the same bucket.
+        foreach (var (alias, name) in known.Columns)
+        {
+            if (!seen.Contains(alias)
+                && _tables.TryGetValue(alias, out var table)
+                && table.Ids.Any(i => i.Name == name)
+                && BucketOf(alias, table, seen) is { } found)
+            {
+                return found;
+            }
+        }
+
+        return null;
+    }
+
     // Of other types, values are equal that are not stored alike: citext to text in any case, and times of different zones. So are texts by some collations.
     private bool AreAlike(SqlExpression one, SqlExpression other) => AreAlike(one, other.TypeMapping) && IsExact(other);
 
@@ -186,5 +259,7 @@ internal sealed class KeyFacts
         public required List<(string Table, string Column)> Columns { get; init; }
 
         public ImmutableArray<KeyTerm> Terms { get; set; }
+
+        public BucketTerms? Bucket { get; set; }
     }
 }

@@ -43,6 +43,12 @@ internal static class ShardExplanation
         }
 
         var map = database.Picture.Maps[table.Table.Map];
+        if (table.Bucket is { } bucket)
+        {
+            AppendBuckets(text, map, ShardResolver.BucketsOf(map, bucket, parameters));
+            return;
+        }
+
         switch (ShardResolver.KeysOf(table, parameters))
         {
             case null:
@@ -69,8 +75,35 @@ internal static class ShardExplanation
         }
     }
 
+    private static void AppendBuckets(StringBuilder text, ShardMap map, IReadOnlyList<int>? buckets)
+    {
+        switch (buckets)
+        {
+            case null:
+                text.Append(" -> too many ids to look up -> every shard");
+                break;
+            case []:
+                text.Append(" -> no row can have that id");
+                break;
+            default:
+                foreach (var bucket in buckets.Take(MostKeys))
+                {
+                    text.Append(CultureInfo.InvariantCulture, $"{(buckets.Count > 1 ? "\n    " : " -> ")}bucket {bucket} of {map.BucketCount} -> shard '{string.Join("' or '", map.ShardsOfBucket(bucket))}'");
+                }
+
+                if (buckets.Count > MostKeys)
+                {
+                    text.Append(CultureInfo.InvariantCulture, $"\n    and {buckets.Count - MostKeys} more buckets");
+                }
+
+                break;
+        }
+    }
+
     private static string Condition(PlacedTable table) =>
-        table.IsKnown
+        table.Bucket is { } bucket
+            ? bucket.Key.IsEmpty ? $"an id {Values([.. bucket.Ids])}" : $"in the bucket of {string.Join(" and ", bucket.Key.Select((terms, column) => $"{bucket.Table.Key[column].Name} {Values([.. terms])}"))}"
+            : table.IsKnown
             ? string.Join(" and ", table.Key.Select((terms, column) => $"{table.Table.Key[column].Name} {Values([.. terms])}"))
             : $"nothing says which {string.Join(", ", table.Table.Key.Select(c => c.Name))} its rows have";
 

@@ -48,7 +48,7 @@ internal sealed class ShardPlanReader
                 PlaceSelect(update.SelectExpression, new KeyFacts(_comparesTexts));
                 foreach (var setter in update.ColumnValueSetters)
                 {
-                    if (PlaceOf(update.Table)?.Key.Any(c => c.Name == setter.Column.Name) == true)
+                    if (PlaceOf(update.Table) is { } place && (place.Key.Any(c => c.Name == setter.Column.Name) || place.Ids.Any(c => c.Name == setter.Column.Name)))
                     {
                         _changedKey = $"'{setter.Column.Name}' of '{update.Table.Name}'";
                     }
@@ -78,6 +78,7 @@ internal sealed class ShardPlanReader
         NoteTarget(table);
         var facts = new KeyFacts(_comparesTexts);
         facts.Add(predicate);
+        AddFactsOf(table, facts);
         foreach (var item in fromItems)
         {
             AddFactsOf(item, facts);
@@ -109,6 +110,14 @@ internal sealed class ShardPlanReader
     {
         switch (table)
         {
+            case TableExpression plain:
+                if (PlaceOf(plain) is { } known)
+                {
+                    facts.Note(plain.Alias, known);
+                }
+
+                break;
+
             case InnerJoinExpression join:
                 facts.Add(join.JoinPredicate);
                 AddFactsOf(join.Table, facts);
@@ -146,6 +155,11 @@ internal sealed class ShardPlanReader
             if (inside.TermsOf(column) is { IsDefault: false } terms)
             {
                 outside.Constrain((alias, projection.Alias), terms);
+            }
+
+            if (inside.BucketIn(column) is { } bucket)
+            {
+                outside.Note((alias, projection.Alias), bucket);
             }
         }
     }
@@ -266,8 +280,8 @@ internal sealed class ShardPlanReader
             return;
         }
 
-        var key = known.Key.Select(c => facts.TermsOf((table.Alias, c.Name))).ToImmutableArray();
-        _tables.Add(new PlacedTable(table.Name, known, key.Any(t => t.IsDefault) ? [] : key));
+        var key = facts.KeyOf(table.Alias, known);
+        _tables.Add(new PlacedTable(table.Name, known, key, key.IsEmpty ? facts.BucketOf(table.Alias, known) : null));
     }
 
     // The selects inside an expression, for which holds what holds for the rows that it is computed for.

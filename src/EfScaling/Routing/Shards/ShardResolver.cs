@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using EfScaling.Sharding;
 using EfScaling.Sharding.Catalog;
 
@@ -24,12 +25,16 @@ internal sealed class ShardResolver(string defaultShard)
         {
             if (!table.IsKnown)
             {
-                unknown ??= $"nothing says which {string.Join(", ", table.Table.Key.Select(c => c.Property.Name))} the rows of '{table.Name}' have";
+                unknown ??= $"nothing says which {string.Join(", ", table.Table.Key.IsEmpty ? table.Table.Ids.Select(c => c.Property.Name) : table.Table.Key.Select(c => c.Property.Name))} the rows of '{table.Name}' have";
                 claim?.Add(table.Table.Map, MapOwnership.WholeShard);
             }
             else if (table.Table.Placement == TablePlacement.DefaultShard)
             {
                 found.Add(defaultShard);
+            }
+            else if (table.Bucket is { } bucket)
+            {
+                AddShardsOf(picture.Maps[table.Table.Map], table.Table.Map, BucketsOf(picture.Maps[table.Table.Map], bucket, parameters), ref found);
             }
             else
             {
@@ -44,16 +49,40 @@ internal sealed class ShardResolver(string defaultShard)
     /// <param name="table">A table whose rows' keys are certain.</param>
     /// <param name="parameters">The values of the parameters as EF keeps them.</param>
     /// <returns>None if no row can have them; <see langword="null"/> if they are too many to look up.</returns>
-    public static IReadOnlyList<ShardKey>? KeysOf(PlacedTable table, IReadOnlyDictionary<string, object?> parameters)
+    public static IReadOnlyList<ShardKey>? KeysOf(PlacedTable table, IReadOnlyDictionary<string, object?> parameters) => KeysOf(table.Table.Key, table.Key, parameters);
+
+    /// <summary>Returns the buckets that rows can be in.</summary>
+    /// <param name="map">The map of their table.</param>
+    /// <param name="bucket">What tells them.</param>
+    /// <param name="parameters">The values of the parameters as EF keeps them.</param>
+    /// <returns>None if no row can be there; <see langword="null"/> if they are too many to look up, or the map has none.</returns>
+    public static IReadOnlyList<int>? BucketsOf(ShardMap map, BucketTerms bucket, IReadOnlyDictionary<string, object?> parameters)
     {
-        var values = table.Key.Select(terms => ValuesOf(terms, parameters)).ToList();
+        if (map.BucketCount == 0)
+        {
+            return null;
+        }
+
+        if (!bucket.Key.IsEmpty)
+        {
+            return KeysOf(bucket.Table.Key, bucket.Key, parameters)?.Select(k => map.BucketOf(k)!.Value).Distinct().ToList();
+        }
+
+        // A number that no row's id can be is in none.
+        var ids = ValuesOf(bucket.Ids, parameters);
+        return ids.Count > MostKeys ? null : [.. ids.Select(i => Convert.ToInt64(i, CultureInfo.InvariantCulture)).Where(i => i >= 0).Select(ShardedId.BucketOf).Where(b => b < map.BucketCount).Distinct()];
+    }
+
+    private static List<ShardKey>? KeysOf(ImmutableArray<ShardKeyColumn> columns, ImmutableArray<ImmutableArray<KeyTerm>> terms, IReadOnlyDictionary<string, object?> parameters)
+    {
+        var values = terms.Select(t => ValuesOf(t, parameters)).ToList();
         if (values.Aggregate(1L, (product, v) => product * v.Count) > MostKeys)
         {
             return null;
         }
 
         var keys = new List<ShardKey>();
-        AddCombinations(table.Table.Key, values, [], keys);
+        AddCombinations(columns, values, [], keys);
         return keys;
     }
 
@@ -72,18 +101,33 @@ internal sealed class ShardResolver(string defaultShard)
 
         if (KeysOf(table, parameters) is not { } keys)
         {
-            foreach (var shard in map.Shards)
-            {
-                found.Add(shard);
-            }
-
-            found.Claim?.Add(table.Table.Map, MapOwnership.WholeShard);
+            found.AddAll(map, table.Table.Map);
             return;
         }
 
         foreach (var key in keys)
         {
             found.Add(map, table.Table.Map, key);
+        }
+    }
+
+    // Single keys of a bucket may be placed elsewhere, and then several shards are concerned.
+    private static void AddShardsOf(ShardMap map, string name, IReadOnlyList<int>? buckets, ref Found found)
+    {
+        if (buckets is null)
+        {
+            found.AddAll(map, name);
+            return;
+        }
+
+        foreach (var bucket in buckets)
+        {
+            foreach (var shard in map.ShardsOfBucket(bucket))
+            {
+                found.Add(shard);
+            }
+
+            found.Claim?.Add(name, bucket);
         }
     }
 
@@ -147,6 +191,16 @@ internal sealed class ShardResolver(string defaultShard)
         {
             Add(map.ShardOf(key));
             claim?.Add(name, map.BucketOf(key) ?? MapOwnership.WholeShard);
+        }
+
+        public void AddAll(ShardMap map, string name)
+        {
+            foreach (var shard in map.Shards)
+            {
+                Add(shard);
+            }
+
+            claim?.Add(name, MapOwnership.WholeShard);
         }
 
         public void Add(string shard)

@@ -26,13 +26,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             return connection;
         }
 
-        var target = shards.RouterFor(concerned, connection);
-        if (target != router)
-        {
-            router.NoteElsewhere(target);
-        }
-
-        return target.Connection;
+        return shards.RouterFor(concerned, connection).Connection;
     }
 
     private List<string> ShardsOfChanges(ContextShards shards)
@@ -79,22 +73,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             case TablePlacement.DefaultShard:
                 return [database.Options.Default.Name];
             default:
-                var key = new ShardKey[place.Key.Length];
-                for (var i = 0; i < key.Length; i++)
-                {
-                    var property = place.Key[i].Property;
-                    if (entry.Property(property).IsTemporary)
-                    {
-                        throw new InvalidOperationException(
-                            $"SaveChanges was given a '{entry.Metadata.DisplayName()}' whose shard key '{property.Name}' the database would generate, which must be chosen by it first. Set the value, or let the client generate it.");
-                    }
-
-                    var value = entry.State == EntityState.Added ? entry.Property(property).CurrentValue : entry.Property(property).OriginalValue;
-                    var sent = value is not null && property.GetTypeMapping().Converter is { } converter ? converter.ConvertToProvider(value) : value;
-                    key[i] = place.Key[i].KeyOf(sent);
-                }
-
-                return [database.Picture.Maps[place.Map].ShardOf(ShardKey.Composite(key))];
+                return RowPlace.ShardsOf(place, database.Picture.Maps[place.Map], entry);
         }
     }
 }

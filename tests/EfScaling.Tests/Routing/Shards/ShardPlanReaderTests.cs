@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Collections.Immutable;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using EfScaling.Tests.Caching;
@@ -75,6 +76,24 @@ public sealed class ShardPlanReaderTests
         ["texts by a loose collation beside the key"] = (c => c.Pages.Where(p => p.Site == "a" && p.Title == "b"), "Pages a"),
         ["texts by a collation of the query"] = (c => c.Pages.Where(p => EF.Functions.Collate(p.Site, "loose") == "a"), "Pages ?"),
         ["texts of several collations, put together"] = (c => c.Edits.Select(e => e.Site).Concat(c.Pages.Select(p => p.Title)).Where(t => t == "a"), "Edits ?; Pages ?"),
+        ["id"] = (c => c.Posts.Where(p => p.Id == 5), "Posts #5"),
+        ["id as a parameter"] = (c => c.Posts.Where(p => p.Id == AnId), "Posts #@"),
+        ["ids"] = (c => c.Posts.Where(p => LongIds.Contains(p.Id)), "Posts #@*"),
+        ["id of the principal"] = (c => c.Replies.Where(r => r.PostId == 5), "Replies #5"),
+        ["id or another"] = (c => c.Posts.Where(p => p.Id == 5 || p.Id == 6), "Posts #5|6"),
+        ["id or something else"] = (c => c.Posts.Where(p => p.Id == 5 || p.Title == "x"), "Posts ?"),
+        ["another id"] = (c => c.Posts.Where(p => p.Id != 5), "Posts ?"),
+        ["key beside an id"] = (c => c.Posts.Where(p => p.Id == 5 && p.TenantId == 6), "Posts 6"),
+        ["include by id"] = (c => c.Posts.Include(p => p.Replies).Where(p => p.Id == 5), "Posts #5; Replies #5"),
+        ["include by key of what refers by id"] = (c => c.Posts.Include(p => p.Replies).Where(p => p.TenantId == 5), "Posts 5; Replies ~5"),
+        ["include by key of a page"] = (c => c.Posts.Include(p => p.Replies).Where(p => p.TenantId == 5).OrderBy(p => p.Title).Take(2), "Posts 5; Replies ~5"),
+        ["include of what is not certain"] = (c => c.Posts.Include(p => p.Replies).Where(p => p.Title == "x"), "Posts ?; Replies ?"),
+        ["navigation by id"] = (c => c.Replies.Where(r => r.Id == 5).Select(r => r.Post!.Title), "Replies #5; Posts ~#5"),
+        ["join on ids, key of the other side"] = (c => c.Replies.Where(r => r.Post!.TenantId == 5), "Replies ~5; Posts 5"),
+        ["join of an id with a number"] = (c => c.Posts.Join(c.Orders.Where(o => o.TenantId == 5), p => p.Id, o => (long)o.Id, (p, o) => p.Title), "Posts ?; Orders 5"),
+        ["left join named alone on the inner side"] = (c => c.Posts.LeftJoin(c.Replies.Where(r => r.TenantId == 5), p => p.Id, r => r.PostId, (p, r) => new { p.Title, r!.Id }), "Posts ?; Replies 5"),
+        ["exists by id"] = (c => c.Posts.Where(p => p.TenantId == 5 && p.Replies.Any()), "Posts 5; Replies ~5"),
+        ["exists by id for the outside"] = (c => c.Posts.Where(p => p.Replies.Any(r => r.TenantId == 5)), "Posts ?; Replies 5"),
         ["SQL"] = (c => c.Orders.FromSql($"SELECT * FROM \"Orders\"").Where(o => o.TenantId == 5), "opaque"),
         ["sharded with the default shard"] = (c => c.Settings.Join(c.Orders.Where(o => o.TenantId == 5), s => s.TenantId, o => o.TenantId, (s, o) => o.Total), "Settings default; Orders 5"),
         ["without tables"] = (c => c.Orders.Where(o => false).Select(o => 1), "Orders ?"),
@@ -84,6 +103,8 @@ public sealed class ShardPlanReaderTests
     private static int AnId => 5;
 
     private static int[] Ids => [1, 2];
+
+    private static long[] LongIds => [1, 2];
 
     private static Guid Device => Guid.NewGuid();
 
@@ -136,7 +157,10 @@ public sealed class ShardPlanReaderTests
     private static string Text(PlacedTable table) =>
         table.Name + " " + (table.Table.Placement == TablePlacement.DefaultShard ? "default"
             : !table.IsKnown ? "?"
-            : string.Join(',', table.Key.Select(terms => string.Join('|', terms.Select(t => t.Parameter is null ? t.Constant is IEnumerable many and not string ? string.Join('|', many.Cast<object>()) : Sent(t) : t.IsMany ? "@*" : "@")))));
+            : table.Bucket is { } bucket ? (ReferenceEquals(bucket.Table, table.Table) ? "" : "~") + (bucket.Key.IsEmpty ? "#" + Text([bucket.Ids]) : Text(bucket.Key))
+            : Text(table.Key));
+
+    private static string Text(ImmutableArray<ImmutableArray<KeyTerm>> key) => string.Join(',', key.Select(terms => string.Join('|', terms.Select(t => t.Parameter is null ? t.Constant is IEnumerable many and not string ? string.Join('|', many.Cast<object>()) : Sent(t) : t.IsMany ? "@*" : "@"))));
 
     private static string Sent(KeyTerm term) => term.ValueIn(new Dictionary<string, object?>())!.ToString()!;
 }

@@ -28,6 +28,10 @@ internal sealed class TenantsContext(DbContextOptions options) : DbContext(optio
 
     public DbSet<Edit> Edits => Set<Edit>();
 
+    public DbSet<Post> Posts => Set<Post>();
+
+    public DbSet<Reply> Replies => Set<Reply>();
+
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) => configurationBuilder.Conventions.Add(_ => new LooseCollationConvention());
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -39,6 +43,17 @@ internal sealed class TenantsContext(DbContextOptions options) : DbContext(optio
             b.HasKey(p => new { p.Site, p.Number });
             b.Property(p => p.Title).UseCollation("loose");
             b.Property(p => p.Author).UseCollation("of_the_server");
+        });
+        modelBuilder.Entity<Post>(b =>
+        {
+            b.IsSharded(p => p.TenantId);
+            b.Property(p => p.Id).HasShardedId();
+        });
+        modelBuilder.Entity<Reply>(b =>
+        {
+            b.IsSharded(r => r.TenantId);
+            b.Property(r => r.Id).HasShardedId();
+            b.HasOne(r => r.Post).WithMany(p => p.Replies).HasForeignKey(r => r.PostId);
         });
         modelBuilder.Entity<Edit>(b =>
         {
@@ -182,6 +197,28 @@ internal sealed class Edit
     public string Site { get; set; } = "";
 
     public int Number { get; set; }
+}
+
+internal sealed class Post
+{
+    public long Id { get; set; }
+
+    public int TenantId { get; set; }
+
+    public string Title { get; set; } = "";
+
+    public List<Reply> Replies { get; } = [];
+}
+
+internal sealed class Reply
+{
+    public long Id { get; set; }
+
+    public int TenantId { get; set; }
+
+    public long PostId { get; set; }
+
+    public Post? Post { get; set; }
 }
 
 internal readonly record struct TicketKey(Guid Value);

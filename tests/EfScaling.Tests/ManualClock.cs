@@ -12,6 +12,11 @@ internal sealed class ManualClock : TimeProvider
 
     public Moment Now => Moment.Now(this);
 
+    /// <summary>How far the time of day is from the truth.</summary>
+    public TimeSpan WrongBy { get; init; }
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + WrongBy;
+
     public override long GetTimestamp() => _microseconds;
 
     public Moment Advance(TimeSpan time)

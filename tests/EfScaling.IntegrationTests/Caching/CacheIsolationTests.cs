@@ -94,6 +94,30 @@ public sealed class CacheIsolationTests(CacheIsolationTests.Database database, C
     }
 
     [Fact]
+    public async Task Connections_that_differ_in_what_no_result_depends_on_share()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        var first = Options(redis, b => (b.Username, b.Password, b.ApplicationName) = ("rotated", "x", "first"));
+        var second = Options(redis, b => (b.Username, b.Password, b.ApplicationName, b.MaxPoolSize) = ("rotated", "y", "second", 7));
+        await CachedAsync(() => Context(first, 1, "a"), ["a1"]);
+        await fixture.Cluster.Primary.ExecuteAsync("ALTER ROLE rotated PASSWORD 'y'");
+
+        CacheOutcome? outcome = null;
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                await using var context = Context(second, 1, "a");
+                await context.Notes.OrderBy(n => n.Id).Cacheable().ToListAsync();
+                outcome = context.Database.LastRouting()!.Value.Cache!.Value.Outcome;
+                return outcome is not (CacheOutcome.Starting or CacheOutcome.StoreUnavailable);
+            },
+            MarkedNotes.Patience,
+            "the second process to know the database");
+
+        Assert.Equal(CacheOutcome.Hit, outcome);
+    }
+
+    [Fact]
     public async Task Tenants_by_schema_do_not_share()
     {
         await using var redis = await RedisServer.StartAsync();
@@ -275,9 +299,9 @@ public sealed class CacheIsolationTests(CacheIsolationTests.Database database, C
                 CREATE SCHEMA b; SET search_path = b; {Tables} INSERT INTO tenant_notes ("Tenant", "Text") VALUES (1, 'b1');
                 INSERT INTO a.guarded ("Tenant", "Text") VALUES (1, '1'), (2, '2');
                 ALTER TABLE a.guarded ENABLE ROW LEVEL SECURITY;
-                CREATE ROLE tenant1 LOGIN PASSWORD 'x'; CREATE ROLE tenant2 LOGIN PASSWORD 'x';
+                CREATE ROLE tenant1 LOGIN PASSWORD 'x'; CREATE ROLE tenant2 LOGIN PASSWORD 'x'; CREATE ROLE rotated LOGIN PASSWORD 'x';
                 CREATE POLICY p ON a.guarded USING (current_user = 'tenant' || "Tenant");
-                GRANT USAGE ON SCHEMA a, b TO tenant1, tenant2; GRANT SELECT ON ALL TABLES IN SCHEMA a, b TO tenant1, tenant2;
+                GRANT USAGE ON SCHEMA a, b TO tenant1, tenant2, rotated; GRANT SELECT ON ALL TABLES IN SCHEMA a, b TO tenant1, tenant2, rotated;
                 """,
                 connection);
             await command.ExecuteNonQueryAsync();

@@ -115,6 +115,34 @@ public sealed class CacheRaceTests(ClusterFixture fixture)
         }
     }
 
+    [Fact]
+    public async Task The_store_holds_results_and_versions_alone_and_grows_with_neither_reads_nor_writes()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        var here = await StartAsync(redis);
+        for (var i = 0; i < 10; i++)
+        {
+            await _notes.AddAsync(here);
+            await _notes.AreRightAsync(here);
+        }
+
+        await _notes.AreCachedAsync(here);
+        string[] keys = [];
+        await Eventually.ThatAsync(
+            async () =>
+            {
+                // A write that is over is taken back a moment later.
+                keys = (await redis.ExecuteAsync("KEYS", "*"))!.Split('\n');
+                return Array.TrueForAll(keys, k => !k.Contains("}:i", StringComparison.Ordinal));
+            },
+            MarkedNotes.Patience,
+            "no write to be announced");
+
+        // Of the notes, and of the query that waited for the cache.
+        Assert.Equal(2, keys.Count(k => k.Contains("}:q:", StringComparison.Ordinal)));
+        Assert.Equal(["d", "v:public.Notes", "v:public.Tags", "w"], keys.Select(k => k[(k.IndexOf('}', StringComparison.Ordinal) + 2)..]).Where(k => k[0] != 'q').Order());
+    }
+
     [Theory]
     [InlineData("efs:*:v:public.Notes")]
     [InlineData("efs:*:w")]

@@ -8,7 +8,7 @@ internal sealed class ScriptedSource(Func<CancellationToken, Task<ServerPosition
 {
     public static readonly ServerIdentity Cluster = new(SystemId: 7, Timeline: 1);
 
-    public ManualClock ManualClock { get; } = new();
+    public ManualClock ManualClock { get; init; } = new();
 
     public string Shard => string.Empty;
 

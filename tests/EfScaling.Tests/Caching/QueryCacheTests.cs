@@ -1,0 +1,61 @@
+using EfScaling.Caching;
+using EfScaling.Consistency;
+using EfScaling.Tests.AspNetCore;
+using EfScaling.Tests.Caching.Rows;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace EfScaling.Tests.Caching;
+
+public sealed class QueryCacheTests
+{
+    private const string Prefix = "efs:";
+
+    private static readonly TableName _notes = new("public", "notes");
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_clock_that_is_hours_off_makes_no_result_valid_and_none_old(int hours)
+    {
+        var store = new MemoryCacheStore(clock: new ManualClock());
+        await using var right = Cache(store, TimeSpan.Zero);
+        await using var wrong = Cache(store, TimeSpan.FromHours(hours));
+        var schema = store.Read(null, [CacheState.SchemaKeyOf(Prefix)]);
+        var catalog = new TableCatalog([new CatalogRelation(_notes, RelationKind.Table)], [], ["public"]);
+        var state = new CacheState(ScriptedSource.Cluster, Prefix, catalog, schema.Versions[0], schema.Incarnation);
+        var query = new CachedQuery(CacheHints.None, Facts(), "SELECT 1");
+        foreach (var (writer, reader) in new[] { (right, wrong), (wrong, right) })
+        {
+            var request = new CacheRequest(query, writer.DependenciesOf(query, state), Key: 7, 10.Seconds());
+            writer.Keep(request, Judge(writer, store, request).Stamp, Recorded.Of(request.Schema, [1]), isLeased: true);
+
+            Assert.Equal(CacheOutcome.Hit, Judge(reader, store, request).Outcome);
+            store.Bump([state.KeyOf(_notes)], null);
+            Assert.Equal(CacheOutcome.Stale, Judge(reader, store, request).Outcome);
+            Assert.Null(reader.FindLocal(request, Moment.Now(reader.Clock), Moment.Never));
+        }
+    }
+
+    private static CacheVerdict Judge(QueryCache cache, MemoryCacheStore store, CacheRequest request)
+    {
+        var mark = cache.Versions.Mark(Moment.Now(cache.Clock));
+        return cache.Judge(request, store.Read(request.State.KeyOfResult(request.Key), request.Versions), mark);
+    }
+
+    private static QueryCache Cache(MemoryCacheStore store, TimeSpan wrongBy)
+    {
+        var source = new ScriptedSource(_ => throw new NotSupportedException()) { ManualClock = new ManualClock { WrongBy = wrongBy } };
+        return new QueryCache(new QueryCacheOptions { Store = CacheStoreSource.Of(store) }, store, source, database: null!, scope: string.Empty, NullLogger.Instance);
+    }
+
+    private static QueryFacts Facts() => new()
+    {
+        Tables = [_notes],
+        Columns = [new("Id", typeof(int), "integer")],
+        Obstacle = null,
+        AreColumnsFoundByName = false,
+        MayWriteUnseen = false,
+        Write = null,
+    };
+}

@@ -128,4 +128,7 @@ public static class EfScalingEventId
 
     /// <summary>A command was refused, because no single shard could run it.</summary>
     public const int CommandRefused = Sharding + 1;
+
+    /// <summary>Two shards are the same database, so that no more commands run on them.</summary>
+    public const int ShardsAreSameDatabase = Sharding + 2;
 }

@@ -10,4 +10,7 @@ internal static partial class ShardingLog
 
     [LoggerMessage(EfScalingEventId.CommandRefused, LogLevel.Debug, "A command was refused: {Reason}; it concerns {Shards}.")]
     public static partial void CommandRefused(this ILogger logger, string reason, string shards);
+
+    [LoggerMessage(EfScalingEventId.ShardsAreSameDatabase, LogLevel.Error, "Shards '{Shard}' and '{Other}' are the same database; no more commands run on any shard. Correct AddShard.")]
+    public static partial void ShardsAreSameDatabase(this ILogger logger, string shard, string other);
 }

@@ -2,6 +2,7 @@
 #pragma warning disable EF1001
 
 using System.Data.Common;
+using EfScaling.Routing.Shards;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Storage.Internal;
@@ -24,4 +25,15 @@ internal sealed class PrimaryConnection(RelationalConnectionDependencies depende
         router.Watch(connection);
         return connection;
     }
+
+    /// <inheritdoc />
+    protected override void OpenDbConnection(bool errorsExpected)
+    {
+        base.OpenDbConnection(errorsExpected);
+        ShardEncoding.Check(this);
+    }
+
+    /// <inheritdoc />
+    protected override Task OpenDbConnectionAsync(bool errorsExpected, CancellationToken cancellationToken) =>
+        ShardEncoding.CheckAsync(base.OpenDbConnectionAsync(errorsExpected, cancellationToken), this);
 }

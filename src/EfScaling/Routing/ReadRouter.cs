@@ -426,7 +426,9 @@ internal sealed class ReadRouter(
         var provider = contextOptions.FindExtension<NpgsqlOptionsExtension>()!;
         provider = shard?.ProviderFrom(provider) ?? provider;
         var connectionString = provider.ConnectionString is { } named ? dependencies.ConnectionStringResolver.ResolveConnectionString(named) : null;
-        return _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options, options.ClusterName ?? ShardName ?? string.Empty);
+        _cluster = registry.Get(dependencies.CurrentContext.Context, provider, connectionString, options, options.ClusterName ?? ShardName ?? string.Empty);
+        (home ?? this).Shards?.Database.Identities.Learn(ShardName!, _cluster.PrimarySource ?? _cluster.Nodes[0].ProbeSource, _cluster.Logger);
+        return _cluster;
     }
 
     private void StayOnPrimary(RoutingReason reason, IRelationalConnection connection, bool onlyReads)

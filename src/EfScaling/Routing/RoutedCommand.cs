@@ -71,24 +71,15 @@ internal sealed class RoutedCommand(
     {
         var router = Route(ref parameterObject);
         router.OnOtherCommand(parameterObject);
-        if (router.Writes is not { } writes || !writes.TryNote(this, parameterObject.CommandSource))
-        {
-            return base.ExecuteNonQuery(parameterObject);
-        }
-
-        writes.BeginStatement();
         try
         {
-            return base.ExecuteNonQuery(parameterObject);
+            return router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
+                ? Write(writes, parameterObject)
+                : base.ExecuteNonQuery(parameterObject);
         }
-        catch (Exception exception) when (CommitDoubt.RemainsAfter(exception))
+        catch (NpgsqlException exception) when (ShardConnectionException.Of(router.ShardName, exception) is { } named)
         {
-            writes.DoubtStatement(parameterObject.Connection);
-            throw;
-        }
-        finally
-        {
-            writes.EndStatement(parameterObject.Connection);
+            throw named;
         }
     }
 
@@ -97,61 +88,53 @@ internal sealed class RoutedCommand(
     {
         var router = Route(ref parameterObject);
         router.OnOtherCommand(parameterObject);
-        return router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
+        return OnShard(router, router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
             ? WriteAsync(writes, parameterObject, cancellationToken)
-            : base.ExecuteNonQueryAsync(parameterObject, cancellationToken);
+            : base.ExecuteNonQueryAsync(parameterObject, cancellationToken));
     }
 
     /// <inheritdoc />
     public override object? ExecuteScalar(RelationalCommandParameterObject parameterObject)
     {
-        Route(ref parameterObject).OnOtherCommand(parameterObject);
-        return base.ExecuteScalar(parameterObject);
+        var router = Route(ref parameterObject);
+        router.OnOtherCommand(parameterObject);
+        try
+        {
+            return base.ExecuteScalar(parameterObject);
+        }
+        catch (NpgsqlException exception) when (ShardConnectionException.Of(router.ShardName, exception) is { } named)
+        {
+            throw named;
+        }
     }
 
     /// <inheritdoc />
     public override Task<object?> ExecuteScalarAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
-        Route(ref parameterObject).OnOtherCommand(parameterObject);
-        return base.ExecuteScalarAsync(parameterObject, cancellationToken);
+        var router = Route(ref parameterObject);
+        router.OnOtherCommand(parameterObject);
+        return OnShard(router, base.ExecuteScalarAsync(parameterObject, cancellationToken));
     }
 
     /// <inheritdoc />
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
         var router = Route(ref parameterObject);
-        if (Query is null || router.Cache is not { } cache)
+        try
         {
-            return Read(router, parameterObject, Moment.Never);
+            return ReadCached(router, parameterObject);
         }
-
-        if (MayWriteUnseen && !router.IsInSnapshot)
+        catch (NpgsqlException exception) when (ShardConnectionException.Of(router.ShardName, exception) is { } named)
         {
-            return ReadAndPublish(router, cache, parameterObject);
+            throw named;
         }
-
-        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? Read(router, parameterObject, Moment.Never)
-            : cache.FindLocal(request) is { } local ? new CachedDataReader(local)
-            : new CachedRead(this, router, cache, request).Execute(parameterObject);
     }
 
     /// <inheritdoc />
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
     {
         var router = Route(ref parameterObject);
-        if (Query is null || router.Cache is not { } cache)
-        {
-            return ReadAsync(router, parameterObject, Moment.Never, cancellationToken);
-        }
-
-        if (MayWriteUnseen && !router.IsInSnapshot)
-        {
-            return ReadAndPublishAsync(router, cache, parameterObject, cancellationToken);
-        }
-
-        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? ReadAsync(router, parameterObject, Moment.Never, cancellationToken)
-            : cache.FindLocal(request) is { } local && !cancellationToken.IsCancellationRequested ? Task.FromResult<RelationalDataReader>(new CachedDataReader(local))
-            : new CachedRead(this, router, cache, request).ExecuteAsync(parameterObject, cancellationToken);
+        return OnShard(router, ReadCachedAsync(router, parameterObject, cancellationToken));
     }
 
     /// <summary>Runs the query, on whichever node may serve it.</summary>
@@ -238,6 +221,76 @@ internal sealed class RoutedCommand(
 
     /// <inheritdoc />
     protected override RelationalDataReader CreateRelationalDataReader() => new RoutedDataReader(() => _router!.Session);
+
+    // Names the shard of a failure. Without shards, and for what is there already, it costs nothing.
+    private static Task<T> OnShard<T>(ReadRouter router, Task<T> running)
+    {
+        return router.ShardName is null || running.IsCompletedSuccessfully ? running : NamedAsync(router.ShardName, running);
+
+        static async Task<T> NamedAsync(string shard, Task<T> running)
+        {
+            try
+            {
+                return await running.ConfigureAwait(false);
+            }
+            catch (NpgsqlException exception) when (ShardConnectionException.Of(shard, exception) is { } named)
+            {
+                throw named;
+            }
+        }
+    }
+
+    private RelationalDataReader ReadCached(ReadRouter router, in RelationalCommandParameterObject parameterObject)
+    {
+        if (Query is null || router.Cache is not { } cache)
+        {
+            return Read(router, parameterObject, Moment.Never);
+        }
+
+        if (MayWriteUnseen && !router.IsInSnapshot)
+        {
+            return ReadAndPublish(router, cache, parameterObject);
+        }
+
+        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? Read(router, parameterObject, Moment.Never)
+            : cache.FindLocal(request) is { } local ? new CachedDataReader(local)
+            : new CachedRead(this, router, cache, request).Execute(parameterObject);
+    }
+
+    private Task<RelationalDataReader> ReadCachedAsync(ReadRouter router, in RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        if (Query is null || router.Cache is not { } cache)
+        {
+            return ReadAsync(router, parameterObject, Moment.Never, cancellationToken);
+        }
+
+        if (MayWriteUnseen && !router.IsInSnapshot)
+        {
+            return ReadAndPublishAsync(router, cache, parameterObject, cancellationToken);
+        }
+
+        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? ReadAsync(router, parameterObject, Moment.Never, cancellationToken)
+            : cache.FindLocal(request) is { } local && !cancellationToken.IsCancellationRequested ? Task.FromResult<RelationalDataReader>(new CachedDataReader(local))
+            : new CachedRead(this, router, cache, request).ExecuteAsync(parameterObject, cancellationToken);
+    }
+
+    private int Write(ContextWrites writes, in RelationalCommandParameterObject parameterObject)
+    {
+        writes.BeginStatement();
+        try
+        {
+            return base.ExecuteNonQuery(parameterObject);
+        }
+        catch (Exception exception) when (CommitDoubt.RemainsAfter(exception))
+        {
+            writes.DoubtStatement(parameterObject.Connection);
+            throw;
+        }
+        finally
+        {
+            writes.EndStatement(parameterObject.Connection);
+        }
+    }
 
     private async Task<int> WriteAsync(ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {

@@ -51,6 +51,9 @@ public sealed class DirectoryShardMap : ShardMap
     /// <inheritdoc />
     public override int BucketCount => Fallback.BucketCount;
 
+    /// <inheritdoc />
+    internal override HashShardMap? Buckets => Fallback.Buckets;
+
     /// <summary>Gets the map that places the keys which have no pin.</summary>
     public ShardMap Fallback { get; }
 

@@ -61,6 +61,9 @@ public sealed class HashShardMap : ShardMap
     /// <inheritdoc />
     public override int BucketCount => _shardOfBucket.Length;
 
+    /// <inheritdoc />
+    internal override HashShardMap? Buckets => this;
+
     /// <summary>Gets the shard of each bucket, from bucket zero on.</summary>
     public IReadOnlyList<string> Assignment => _shardOfBucket;
 

@@ -57,6 +57,9 @@ public abstract class ShardMap
     /// <summary>Gets the number of buckets; zero if the map places keys without buckets.</summary>
     public virtual int BucketCount => 0;
 
+    /// <summary>Gets the map that gives keys the buckets which a server computes as well; <see langword="null"/> if there are none.</summary>
+    internal virtual HashShardMap? Buckets => null;
+
     /// <summary>Gets a digest of the whole map: equal for two processes exactly if their maps are.</summary>
     /// <remarks>Covers kind, version, shards in their order, key types and all rules; the same in every process and on every machine.</remarks>
     public string Fingerprint => _fingerprint ??= DigestOf([GetType().FullName!, .. Common(), .. Describe()]);

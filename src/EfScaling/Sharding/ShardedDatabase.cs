@@ -1,5 +1,7 @@
 using System.Collections.Frozen;
+using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Metadata;
+using Npgsql;
 
 namespace EfScaling.Sharding;
 
@@ -16,6 +18,7 @@ internal sealed class ShardedDatabase
     {
         Options = options;
         Model = ShardedModel.Of(model);
+        RefuseTwins(options);
         string[] shards = [.. options.Shards.Select(s => s.Name)];
         _configured = new ShardPicture(Model.Keys.ToFrozenDictionary(k => k.Key, k => MapOf(k.Key, k.Value, shards)));
     }
@@ -28,6 +31,27 @@ internal sealed class ShardedDatabase
 
     /// <summary>Gets the maps of the present moment. Whoever asks a second question about the same command must ask the same picture.</summary>
     public ShardPicture Picture => _configured;
+
+    /// <summary>Gets what is known of which database each shard is.</summary>
+    public ShardIdentities Identities { get; } = new(TimeProvider.System);
+
+    // Those that are the same by another name are found when both are used.
+    private static void RefuseTwins(ShardingOptions options)
+    {
+        var taken = new Dictionary<(NodeEndpoint Endpoint, string? Database), string>();
+        foreach (var shard in options.Shards)
+        {
+            var connection = new NpgsqlConnectionStringBuilder(shard.DataSource?.ConnectionString ?? shard.ConnectionString);
+            foreach (var endpoint in NodeEndpoint.Parse(connection).Distinct())
+            {
+                if (!taken.TryAdd((endpoint, connection.Database ?? connection.Username), shard.Name))
+                {
+                    throw new InvalidOperationException(
+                        $"UseSharding leads the shards '{taken[(endpoint, connection.Database ?? connection.Username)]}' and '{shard.Name}' to the same database '{connection.Database}' on '{endpoint}'. Give each shard a database of its own in AddShard(...).");
+                }
+            }
+        }
+    }
 
     private ShardMap MapOf(string name, IReadOnlyList<ShardKeyType> types, string[] shards)
     {

@@ -1,5 +1,6 @@
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Sharding;
+using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Npgsql;
@@ -14,18 +15,29 @@ internal sealed class LedgerDatabases(ClusterFixture fixture) : IAsyncDisposable
     private readonly string _name = $"ledger_{Guid.NewGuid():N}";
 
     /// <summary>Returns what leads to the database of a shard.</summary>
-    public string ConnectionTo(string shard) =>
-        new NpgsqlConnectionStringBuilder(fixture.Cluster.Primary.ConnectionString) { Database = $"{_name}_{shard}" }.ConnectionString;
+    /// <param name="shard">The shard.</param>
+    /// <param name="server">The server; <see langword="null"/> for the primary.</param>
+    public string ConnectionTo(string shard, PostgresServer? server = null) =>
+        new NpgsqlConnectionStringBuilder((server ?? fixture.Cluster.Primary).ConnectionString) { Database = $"{_name}_{shard}" }.ConnectionString;
 
     /// <summary>Configures contexts over the shards, all of one test class with the same capabilities.</summary>
-    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, Action<ShardingOptionsBuilder>? more = null) => options
+    /// <param name="options">The options.</param>
+    /// <param name="more">Sets more of the shards.</param>
+    /// <param name="west">Leads to the shard 'west' another way.</param>
+    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, Action<ShardingOptionsBuilder>? more = null, string? west = null) => options
         .UseNpgsql()
         .UseSharding(s =>
         {
-            Array.ForEach(Shards, shard => s.AddShard(shard, ConnectionTo(shard)));
+            Array.ForEach(Shards, shard => s.AddShard(shard, shard == "west" && west is not null ? west : ConnectionTo(shard)));
             more?.Invoke(s);
         })
         .ConfigureWarnings(w => w.Ignore(RelationalEventId.PendingModelChangesWarning));
+
+    /// <summary>The same, each shard with a replica.</summary>
+    public DbContextOptionsBuilder ConfigureWithReplicas(DbContextOptionsBuilder options) => options
+        .UseNpgsql()
+        .UseSharding(s => Array.ForEach(Shards, shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])))))
+        .UseQueryCache();
 
     /// <summary>A context that spans all shards.</summary>
     public LedgerContext Spanning() => new(Configure(new DbContextOptionsBuilder<LedgerContext>()).Options);
@@ -62,11 +74,14 @@ internal sealed class LedgerDatabases(ClusterFixture fixture) : IAsyncDisposable
         return found;
     }
 
+    /// <summary>Drops the database of a shard.</summary>
+    public Task DropAsync(string shard) => fixture.Cluster.Primary.ExecuteAsync($"DROP DATABASE IF EXISTS {_name}_{shard} WITH (FORCE)");
+
     public async ValueTask DisposeAsync()
     {
         foreach (var shard in Shards)
         {
-            await fixture.Cluster.Primary.ExecuteAsync($"DROP DATABASE IF EXISTS {_name}_{shard} WITH (FORCE)");
+            await DropAsync(shard);
         }
     }
 }

@@ -11,19 +11,30 @@ namespace EfScaling.Routing.Schema;
 /// <remarks>Seeds nothing: that is done once for all shards. One process at a time works on a database; the others wait for it.</remarks>
 internal static class BoundSchema
 {
+    // As the provider asks, except that tables of EfScaling itself do not count: a catalog may have put its own there before.
+    private const string IsEmptySql =
+        """
+        SELECT NOT EXISTS (
+            SELECT FROM pg_class AS relation JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
+            WHERE relation.relkind IN ('r', 'v', 'm', 'f', 'p')
+              AND schema.nspname NOT IN ('pg_catalog', 'information_schema', 'efscaling')
+              AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = relation.oid AND deptype IN ('e', 'x')))
+        """;
+
     /// <summary>Creates the database and its tables if there are none.</summary>
     /// <returns>Whether anything was created.</returns>
     public static bool Create(DbContext context)
     {
         var creator = CreateDatabase(context);
         using var held = SchemaLock.Acquire(context);
-        if (creator.HasTables())
+        var isEmpty = IsEmpty(context);
+        if (isEmpty)
         {
-            return false;
+            creator.CreateTables();
         }
 
-        creator.CreateTables();
-        return true;
+        SeenShardMap.Record(context);
+        return isEmpty;
     }
 
     /// <inheritdoc cref="Create" />
@@ -33,13 +44,14 @@ internal static class BoundSchema
         var held = await SchemaLock.AcquireAsync(context, cancellationToken).ConfigureAwait(false);
         await using (held.ConfigureAwait(false))
         {
-            if (await creator.HasTablesAsync(cancellationToken).ConfigureAwait(false))
+            var isEmpty = await IsEmptyAsync(context, cancellationToken).ConfigureAwait(false);
+            if (isEmpty)
             {
-                return false;
+                await creator.CreateTablesAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            await creator.CreateTablesAsync(cancellationToken).ConfigureAwait(false);
-            return true;
+            await SeenShardMap.RecordAsync(context, cancellationToken).ConfigureAwait(false);
+            return isEmpty;
         }
     }
 
@@ -54,6 +66,7 @@ internal static class BoundSchema
         var history = context.GetService<IHistoryRepository>();
         var before = history.GetAppliedMigrations();
         UnseededMigrator(context).Migrate(targetMigration);
+        SeenShardMap.Record(context);
         return IsChanged(before, history.GetAppliedMigrations());
     }
 
@@ -67,6 +80,7 @@ internal static class BoundSchema
             var history = context.GetService<IHistoryRepository>();
             var before = await history.GetAppliedMigrationsAsync(cancellationToken).ConfigureAwait(false);
             await UnseededMigrator(context).MigrateAsync(targetMigration, cancellationToken).ConfigureAwait(false);
+            await SeenShardMap.RecordAsync(context, cancellationToken).ConfigureAwait(false);
             return IsChanged(before, await history.GetAppliedMigrationsAsync(cancellationToken).ConfigureAwait(false));
         }
     }
@@ -105,6 +119,24 @@ internal static class BoundSchema
         }
 
         return creator;
+    }
+
+    // The connection is open, by the lock.
+    private static bool IsEmpty(DbContext context)
+    {
+        using var command = context.Database.GetDbConnection().CreateCommand();
+        command.CommandText = IsEmptySql;
+        return command.ExecuteScalar() is true;
+    }
+
+    private static async Task<bool> IsEmptyAsync(DbContext context, CancellationToken cancellationToken)
+    {
+        var command = context.Database.GetDbConnection().CreateCommand();
+        await using (command.ConfigureAwait(false))
+        {
+            command.CommandText = IsEmptySql;
+            return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
+        }
     }
 
     // EF's migrator takes the seeding from the options that it is made with; a context that configures itself may have set it anew.

@@ -33,8 +33,10 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
     /// <param name="plan">What its SQL says; <see langword="null"/> for SQL of the application that EF knows nothing about.</param>
     /// <param name="command">How it is run.</param>
     /// <exception cref="CrossShardException">There are several, or it is not certain which, or it is not the one that the context is bound to.</exception>
+    /// <exception cref="InvalidOperationException">Two shards are the same database.</exception>
     public ReadRouter RouterFor(ShardPlan? plan, in RelationalCommandParameterObject command)
     {
+        RefuseFault();
         if (plan is null)
         {
             return home;
@@ -77,6 +79,7 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
     /// <exception cref="CrossShardException">There are several, or it is not the one that the context is bound to.</exception>
     public ReadRouter RouterFor(IReadOnlyList<string> shards, IRelationalConnection connection)
     {
+        RefuseFault();
         if (shards is not [var shard])
         {
             throw Refusal(
@@ -210,6 +213,14 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
         }
 
         return new CrossShardException(reason, message, shards);
+    }
+
+    private void RefuseFault()
+    {
+        if (database.Identities.Fault is { } fault)
+        {
+            throw new InvalidOperationException(fault);
+        }
     }
 
     private ReadRouter RouterOf(string shard, IRelationalConnection own)

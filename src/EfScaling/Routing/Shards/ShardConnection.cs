@@ -28,4 +28,15 @@ internal sealed class ShardConnection(RelationalConnectionDependencies dependenc
         Router.Watch(connection);
         return connection;
     }
+
+    /// <inheritdoc />
+    protected override void OpenDbConnection(bool errorsExpected)
+    {
+        base.OpenDbConnection(errorsExpected);
+        ShardEncoding.Check(this);
+    }
+
+    /// <inheritdoc />
+    protected override Task OpenDbConnectionAsync(bool errorsExpected, CancellationToken cancellationToken) =>
+        ShardEncoding.CheckAsync(base.OpenDbConnectionAsync(errorsExpected, cancellationToken), this);
 }

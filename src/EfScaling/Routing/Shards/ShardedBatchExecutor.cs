@@ -4,6 +4,7 @@ using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore.Update;
+using Npgsql;
 
 namespace EfScaling.Routing.Shards;
 
@@ -12,12 +13,47 @@ namespace EfScaling.Routing.Shards;
 internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbContext current, ReadRouter router) : IBatchExecutor
 {
     /// <inheritdoc />
-    public int Execute(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection) =>
-        inner.Execute(commandBatches, ConnectionFor(connection));
+    public int Execute(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection)
+    {
+        var target = ConnectionFor(connection);
+        try
+        {
+            return inner.Execute(commandBatches, target);
+        }
+        catch (Exception exception) when (Named(target, exception) is { } named)
+        {
+            throw named;
+        }
+    }
 
     /// <inheritdoc />
-    public Task<int> ExecuteAsync(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default) =>
-        inner.ExecuteAsync(commandBatches, ConnectionFor(connection), cancellationToken);
+    public async Task<int> ExecuteAsync(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default)
+    {
+        var target = ConnectionFor(connection);
+        try
+        {
+            return await inner.ExecuteAsync(commandBatches, target, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (Named(target, exception) is { } named)
+        {
+            throw named;
+        }
+    }
+
+    // As the exception was, with the shard in its message.
+    private static Exception? Named(IRelationalConnection connection, Exception exception)
+    {
+        if (exception is NpgsqlException direct)
+        {
+            return ShardConnectionException.Of(ReadRouter.Of(connection).ShardName, direct);
+        }
+
+        return exception is DbUpdateException { InnerException: NpgsqlException inner } update
+            && exception.GetType() == typeof(DbUpdateException)
+            && ShardConnectionException.Of(ReadRouter.Of(connection).ShardName, inner) is { } named
+                ? new DbUpdateException(named.Message, named, update.Entries)
+                : null;
+    }
 
     private IRelationalConnection ConnectionFor(IRelationalConnection connection)
     {

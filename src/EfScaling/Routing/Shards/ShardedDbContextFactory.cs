@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using EfScaling.Diagnostics;
+using EfScaling.Routing.Checks;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -96,6 +97,45 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
         ArgumentNullException.ThrowIfNull(work);
         return await new ShardWork(Shards, CreateDbContextOnShard)
             .RunAsync((context, token) => work((TContext)context, token), maxParallel, progress: null, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Finds every row that is on a shard which its key does not belong to, and reference tables that differ between shards.</summary>
+    /// <param name="options">From where the rows are read and in which portions; <see langword="null"/> for the defaults.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <returns>What was found of each table on each shard.</returns>
+    /// <exception cref="ShardsFailedException">Some shards could not be read.</exception>
+    public async Task<PlacementResult> VerifyPlacementAsync(PlacementCheckOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var context = CreateDbContext();
+        await using (context.ConfigureAwait(false))
+        {
+            return await context.Database.VerifyPlacementAsync(options, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Compares the schemas of all shards, and their migrations.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Each difference by name; empty if there is none.</returns>
+    /// <exception cref="ShardsFailedException">Some shards could not be read.</exception>
+    public async Task<IReadOnlyList<SchemaDifference>> CompareShardSchemasAsync(CancellationToken cancellationToken = default)
+    {
+        var context = CreateDbContext();
+        await using (context.ConfigureAwait(false))
+        {
+            return await context.Database.CompareShardSchemasAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Asks the primary of every shard whether it can be used as the configuration says.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>What is wrong or to be watched; a shard that cannot be reached is a finding too.</returns>
+    public async Task<ShardsCheckResult> CheckShardsAsync(CancellationToken cancellationToken = default)
+    {
+        var context = CreateDbContext();
+        await using (context.ConfigureAwait(false))
+        {
+            return await context.Database.CheckShardsAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private ArgumentException NoSuchMap(string? map) => new(

@@ -14,7 +14,7 @@ public sealed class ShardsFailedException : AggregateException
     {
         Shards = [.. failures.Select(f => f.Shard)];
         _message = FormattableString.Invariant(
-            $"{attempted} failed on {failures.Count} of {count} shards, and is done on the others. Mend these and call it again, which leaves alone what is done:\n- {string.Join("\n- ", failures.Select(f => $"shard '{f.Shard}': {f.Failure.Message}"))}");
+            $"{attempted} failed on {failures.Count} of {count} shards{(failures.Count < count ? ", and is done on the others" : string.Empty)}. Mend these and call it again, which leaves alone what is done:\n- {string.Join("\n- ", failures.Select(f => $"shard '{f.Shard}': {f.Failure.Message}"))}");
     }
 
     /// <inheritdoc />

@@ -45,13 +45,20 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <returns>The token. Costs a round trip to the primary if something was written whose position is not known, and nothing otherwise.</returns>
     /// <exception cref="InvalidOperationException">The context does not use read replicas.</exception>
-    public static ConsistencyToken GetConsistencyToken(this DatabaseFacade database) => RouterOfOneShard(database, nameof(GetConsistencyToken)).Session.GetToken();
+    public static ConsistencyToken GetConsistencyToken(this DatabaseFacade database)
+    {
+        var router = RouterOfOneShard(database, nameof(GetConsistencyToken));
+        return WithMaps(router, router.Session.GetToken());
+    }
 
     /// <inheritdoc cref="GetConsistencyToken" />
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <param name="cancellationToken">Ends the wait for a server.</param>
-    public static ValueTask<ConsistencyToken> GetConsistencyTokenAsync(this DatabaseFacade database, CancellationToken cancellationToken = default) =>
-        RouterOfOneShard(database, nameof(GetConsistencyTokenAsync)).Session.GetTokenAsync(cancellationToken);
+    public static async ValueTask<ConsistencyToken> GetConsistencyTokenAsync(this DatabaseFacade database, CancellationToken cancellationToken = default)
+    {
+        var router = RouterOfOneShard(database, nameof(GetConsistencyTokenAsync));
+        return WithMaps(router, await router.Session.GetTokenAsync(cancellationToken).ConfigureAwait(false));
+    }
 
     /// <summary>Makes later reads of the context, and of the session it runs in, show what was written and seen elsewhere.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>
@@ -169,6 +176,8 @@ public static class EfScalingDatabaseFacadeExtensions
                 $"{method} was called on a context that spans all shards. Begin a ConsistencySession around the context, whose token is about all of them, or create a context of one shard by CreateDbContext(key).")
             : router;
     }
+
+    private static ConsistencyToken WithMaps(ReadRouter router, ConsistencyToken token) => router.Shards is { } shards ? token.Merge(shards.Token) : token;
 
     private static ReadRouter Router(DatabaseFacade database, string method) =>
         ((IInfrastructure<IServiceProvider>)database).Instance.GetService(typeof(ReadRouter)) as ReadRouter

@@ -82,6 +82,9 @@ public sealed class ConsistencySession : IDisposable
         }
     }
 
+    // What the session was given, of clusters that it has not met, too.
+    internal ConsistencyToken Given => _given;
+
     // The token for callers that cannot wait asynchronously.
     internal ConsistencyToken GetToken() => Settle((source, progress) => source.PositionFor(progress));
 

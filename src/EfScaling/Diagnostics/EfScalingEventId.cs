@@ -10,6 +10,7 @@ public static class EfScalingEventId
     private const int ChangeStream = 720_500;
     private const int Projections = 720_400;
     private const int Sharding = 720_600;
+    private const int ShardCatalog = 720_650;
 
     /// <summary>A node can serve reads (again).</summary>
     public const int NodeServes = Replication;
@@ -131,4 +132,25 @@ public static class EfScalingEventId
 
     /// <summary>Two shards are the same database, so that no more commands run on them.</summary>
     public const int ShardsAreSameDatabase = Sharding + 2;
+
+    /// <summary>Shard maps of the catalog are in use, for the first time or after a change.</summary>
+    public const int ShardMapsLoaded = ShardCatalog;
+
+    /// <summary>The shard catalog does not answer, and the maps that were kept in a file are in use.</summary>
+    public const int ShardMapsFromFile = ShardCatalog + 1;
+
+    /// <summary>The shard catalog does not answer; logged once until it does.</summary>
+    public const int ShardCatalogUnreachable = ShardCatalog + 2;
+
+    /// <summary>The shard maps of the catalog do not fit to the process, with the reason.</summary>
+    public const int ShardMapsRefused = ShardCatalog + 3;
+
+    /// <summary>The shard maps could not be kept in a file.</summary>
+    public const int ShardMapsNotKept = ShardCatalog + 4;
+
+    /// <summary>A command was sent to a shard that does not own what it needs, and is repeated.</summary>
+    public const int ShardMapWasStale = ShardCatalog + 5;
+
+    /// <summary>A step of a change of a shard map is done.</summary>
+    public const int ShardMapChange = ShardCatalog + 6;
 }

@@ -29,7 +29,7 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
 
     /// <inheritdoc />
     public void ApplyServices(IServiceCollection services) =>
-        EfScalingServices.Add(services, (AnyReplicas ?? ReplicaOptions.PrimaryAlone).TrackedReads, Cache is not null, Sharding is not null, Methods);
+        EfScalingServices.Add(services, (AnyReplicas ?? ReplicaOptions.PrimaryAlone).TrackedReads, Cache is not null, Sharding is not null, Sharding?.Catalog is not null, Methods);
 
     /// <inheritdoc />
     public void Validate(IDbContextOptions options)
@@ -49,6 +49,7 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
     {
         private const int CacheBit = 1 << 8;
         private const int ShardingBit = 1 << 9;
+        private const int CatalogBit = 1 << 10;
 
         private new EfScalingOptionsExtension Extension => (EfScalingOptionsExtension)base.Extension;
 
@@ -60,7 +61,10 @@ internal sealed class EfScalingOptionsExtension : IDbContextOptionsExtension
 
         // Of all settings only those that shape the model or the services belong to the provider; servers, limits and times never do.
         public override int GetServiceProviderHashCode() =>
-            (Extension.AnyReplicas is { } replicas ? 1 + (int)replicas.TrackedReads : 0) + (Extension.Cache is null ? 0 : CacheBit) + (Extension.Sharding is null ? 0 : ShardingBit);
+            (Extension.AnyReplicas is { } replicas ? 1 + (int)replicas.TrackedReads : 0)
+            + (Extension.Cache is null ? 0 : CacheBit)
+            + (Extension.Sharding is null ? 0 : ShardingBit)
+            + (Extension.Sharding?.Catalog is null ? 0 : CatalogBit);
 
         public override bool ShouldUseSameServiceProvider(DbContextOptionsExtensionInfo other) =>
             other is ExtensionInfo info && info.GetServiceProviderHashCode() == GetServiceProviderHashCode();

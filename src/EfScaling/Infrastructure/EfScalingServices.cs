@@ -33,9 +33,10 @@ internal static class EfScalingServices
     /// <param name="trackedReads">The rule for queries with tracking, by which internal service providers differ.</param>
     /// <param name="isCached">Whether there is a query cache, by which they differ as well.</param>
     /// <param name="isSharded">Whether there are shards, by which they differ as well.</param>
+    /// <param name="isGoverned">Whether a catalog has the maps of the shards, by which they differ as well.</param>
     /// <param name="method">What the application called.</param>
     /// <exception cref="InvalidOperationException">The provider's services come later: <c>UseReadReplicas</c> precedes <c>UseNpgsql</c>.</exception>
-    public static void Add(IServiceCollection services, TrackedReads trackedReads, bool isCached, bool isSharded, string method)
+    public static void Add(IServiceCollection services, TrackedReads trackedReads, bool isCached, bool isSharded, bool isGoverned, string method)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<NodeDataSources>();
@@ -57,7 +58,7 @@ internal static class EfScalingServices
         services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());
         services.Replace(ServiceDescriptor.Singleton<IRelationalTransactionFactory, PositionedTransactionFactory>());
         services.Replace(ServiceDescriptor.Singleton<IModificationCommandFactory, XminModificationCommandFactory>());
-        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => new PlannedSqlGeneratorFactory(inner, p.GetRequiredService<QuerySqlGeneratorDependencies>(), isCached, isSharded), method);
+        Wrap<IQuerySqlGeneratorFactory>(services, (inner, p) => new PlannedSqlGeneratorFactory(inner, p.GetRequiredService<QuerySqlGeneratorDependencies>(), isCached, isSharded, isGoverned), method);
         Wrap<IQueryTranslationPostprocessorFactory>(services, (inner, p) => new PlanningPostprocessorFactory(inner, p.GetRequiredService<QueryTranslationPostprocessorDependencies>(), trackedReads), method);
         Wrap<IMigrationsModelDiffer>(services, (inner, _) => new XminMigrationsModelDiffer(inner), method);
         if (isCached)
@@ -97,7 +98,7 @@ internal static class EfScalingServices
         if (settings.Sharding is { } sharding)
         {
             var database = DatabaseOf(services, sharding);
-            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect, CreateLogger);
+            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect, s => SourceOf(services, s), CreateLogger);
         }
 
         return home;
@@ -136,7 +137,8 @@ internal static class EfScalingServices
     }
 
     private static ShardedDatabase DatabaseOf(IServiceProvider services, ShardingOptions sharding) =>
-        services.GetRequiredService<ShardedDatabaseRegistry>().Get(sharding, services.GetRequiredService<ICurrentDbContext>().Context.Model);
+        services.GetRequiredService<ShardedDatabaseRegistry>().Get(
+            sharding, services.GetRequiredService<ICurrentDbContext>().Context.Model, services.GetRequiredService<ILoggerFactory>());
 
     private static NpgsqlDataSource SourceOf(IServiceProvider services, ShardDefinition shard) =>
         shard.DataSource

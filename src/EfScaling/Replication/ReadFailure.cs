@@ -24,6 +24,9 @@ internal enum ReadFailure
     /// <summary>The node has not replayed the table, column, function, type or grant yet: the primary has it.</summary>
     SchemaBehind,
 
+    /// <summary>The node does not own the rows that the query reads: it has not replayed that it was given them, or it has given them away. The primary knows.</summary>
+    NotOwner,
+
     /// <summary>The query writes, locks, or reads what standbys do not have; only the primary may run it.</summary>
     NeedsPrimary,
 

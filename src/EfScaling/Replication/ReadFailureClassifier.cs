@@ -6,6 +6,9 @@ namespace EfScaling.Replication;
 /// <summary>Tells from an exception whose fault a failed read was.</summary>
 internal static class ReadFailureClassifier
 {
+    // What the ownership functions of a shard raise.
+    private const string NotOwner = "EFS01";
+
     /// <summary>Classifies the failure of a read on a node in recovery.</summary>
     /// <param name="exception">What the read threw.</param>
     /// <param name="wasOpen">Whether the connection was open, so that the query itself failed.</param>
@@ -33,6 +36,7 @@ internal static class ReadFailureClassifier
         PostgresErrorCodes.ReadOnlySqlTransaction
             or PostgresErrorCodes.FeatureNotSupported
             or PostgresErrorCodes.ObjectNotInPrerequisiteState => ReadFailure.NeedsPrimary,
+        NotOwner => ReadFailure.NotOwner,
         PostgresErrorCodes.UndefinedTable
             or PostgresErrorCodes.UndefinedColumn
             or PostgresErrorCodes.UndefinedFunction

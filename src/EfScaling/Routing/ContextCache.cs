@@ -5,6 +5,7 @@ using EfScaling.Caching;
 using EfScaling.Caching.Rows;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
+using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
@@ -30,9 +31,11 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     /// <param name="query">What the cache knows of the query.</param>
     /// <param name="plan">What the router knows of it.</param>
     /// <param name="parameters">Its parameters.</param>
+    /// <param name="claim">What its shard must own; <see langword="null"/> for nothing. Rows that were moved away and back are others.</param>
     /// <param name="command">How it is run.</param>
     /// <returns><see langword="null"/> if the cache has no part in it.</returns>
-    public CacheRequest? TryBegin(CachedQuery query, QueryPlan plan, IReadOnlyList<IRelationalParameter> parameters, in RelationalCommandParameterObject command)
+    public CacheRequest? TryBegin(
+        CachedQuery query, QueryPlan plan, IReadOnlyList<IRelationalParameter> parameters, OwnershipClaim? claim, in RelationalCommandParameterObject command)
     {
         if (TimeToLiveOf(query.Hints) is not { } timeToLive)
         {
@@ -41,7 +44,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
 
         UInt128 key = default;
         var obstacle = ObstacleOf(query, plan, command, out var dependencies);
-        if (obstacle is null && TryMakeKey(query, dependencies!.Schema!, parameters, command, out key) is { } unknown)
+        if (obstacle is null && TryMakeKey(query, dependencies!.Schema!, parameters, claim, command, out key) is { } unknown)
         {
             obstacle = new CacheDecision(CacheOutcome.NotCacheable, unknown);
         }
@@ -231,7 +234,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
 
     // The values as they are sent: what a converter makes of the application's is part of the query.
     private string? TryMakeKey(
-        CachedQuery query, RowSchema schema, IReadOnlyList<IRelationalParameter> parameters, in RelationalCommandParameterObject command, out UInt128 digest)
+        CachedQuery query, RowSchema schema, IReadOnlyList<IRelationalParameter> parameters, OwnershipClaim? claim, in RelationalCommandParameterObject command, out UInt128 digest)
     {
         digest = default;
         var key = new KeyWriter(stackalloc byte[512]);
@@ -242,6 +245,12 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             key.Write((UInt128)schema.Fingerprint);
             key.Write(cache.Scope);
             key.Write(options.VaryBy?.Invoke(command.Context!) ?? string.Empty);
+            foreach (var (map, bucket, version) in claim?.Items ?? [])
+            {
+                key.Write(map);
+                key.Write(new UInt128((ulong)bucket, (ulong)version));
+            }
+
             for (var i = 0; i < parameters.Count; i++)
             {
                 parameters[i].AddDbParameter(_parameters, command.ParameterValues);

@@ -10,6 +10,7 @@ using EfScaling.Diagnostics;
 using EfScaling.Replication;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
+using EfScaling.Sharding.Catalog;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -66,6 +67,17 @@ internal sealed class ReadRouter(
 
     /// <summary>Gets the shard that the router's commands run on; <see langword="null"/> without sharding.</summary>
     public string? ShardName => shard?.Name ?? Shards?.Own;
+
+    /// <summary>Gets or sets what the shard must own for the SaveChanges to come; <see langword="null"/> for nothing.</summary>
+    public OwnershipClaim? Claim { get; set; }
+
+    /// <summary>Returns what the shard must own for SaveChanges, to the first of its commands.</summary>
+    public OwnershipClaim? TakeClaim()
+    {
+        var claim = Claim;
+        Claim = null;
+        return claim;
+    }
 
     /// <summary>Gets the connection that writes to the cluster.</summary>
     public IRelationalConnection Connection => connection ?? services.GetRequiredService<IRelationalConnection>();
@@ -559,6 +571,7 @@ internal sealed class ReadRouter(
     private void Forget()
     {
         _snapshot = null;
+        Claim = null;
         _uncached = null;
         _hasReportedToken = false;
         _writes?.Reset();

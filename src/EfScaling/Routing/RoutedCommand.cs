@@ -4,6 +4,7 @@ using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
 using EfScaling.Routing.Shards;
+using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -27,6 +28,7 @@ internal sealed class RoutedCommand(
     private DbContext? _context;
     private ReadRouter? _home;
     private ReadRouter? _router;
+    private OwnershipClaim? _claim;
 
     /// <summary>Gets what translation found out about the query; <see langword="null"/> for commands that are no translated query.</summary>
     public QueryPlan? Plan { get; private set; }
@@ -62,12 +64,58 @@ internal sealed class RoutedCommand(
     public override void PopulateFrom(IRelationalCommandTemplate commandTemplate)
     {
         base.PopulateFrom(commandTemplate);
+        _claim = null;
         var template = commandTemplate as RoutedCommand;
         (Plan, Query, Written, Shards) = (template?.Plan, template?.Query, template?.Written, template?.Shards);
     }
 
     /// <inheritdoc />
     public override int ExecuteNonQuery(RelationalCommandParameterObject parameterObject)
+    {
+        if (GovernedShards(parameterObject) is not { } shards)
+        {
+            return RunNonQuery(parameterObject);
+        }
+
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            try
+            {
+                shards.Prepare();
+                return RunNonQuery(parameterObject);
+            }
+            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
+            {
+                (renewal ??= new MapRenewal(shards, parameterObject.Connection)).Await(exception);
+            }
+        }
+    }
+
+    /// <inheritdoc />
+    public override Task<int> ExecuteNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default) =>
+        GovernedShards(parameterObject) is { } shards
+            ? GovernedNonQueryAsync(shards, parameterObject, cancellationToken)
+            : RunNonQueryAsync(parameterObject, cancellationToken);
+
+    private async Task<int> GovernedNonQueryAsync(ContextShards shards, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            try
+            {
+                await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
+                return await RunNonQueryAsync(parameterObject, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
+            {
+                await (renewal ??= new MapRenewal(shards, parameterObject.Connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private int RunNonQuery(RelationalCommandParameterObject parameterObject)
     {
         var router = Route(ref parameterObject);
         router.OnOtherCommand(parameterObject);
@@ -83,8 +131,7 @@ internal sealed class RoutedCommand(
         }
     }
 
-    /// <inheritdoc />
-    public override Task<int> ExecuteNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
+    private Task<int> RunNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
         var router = Route(ref parameterObject);
         router.OnOtherCommand(parameterObject);
@@ -119,6 +166,28 @@ internal sealed class RoutedCommand(
     /// <inheritdoc />
     public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
     {
+        if (GovernedShards(parameterObject) is not { } shards)
+        {
+            return RunReader(parameterObject);
+        }
+
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            try
+            {
+                shards.Prepare();
+                return RunReader(parameterObject);
+            }
+            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
+            {
+                (renewal ??= new MapRenewal(shards, parameterObject.Connection)).Await(exception);
+            }
+        }
+    }
+
+    private RelationalDataReader RunReader(RelationalCommandParameterObject parameterObject)
+    {
         var router = Route(ref parameterObject);
         try
         {
@@ -131,7 +200,29 @@ internal sealed class RoutedCommand(
     }
 
     /// <inheritdoc />
-    public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default)
+    public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default) =>
+        GovernedShards(parameterObject) is { } shards
+            ? GovernedReaderAsync(shards, parameterObject, cancellationToken)
+            : RunReaderAsync(parameterObject, cancellationToken);
+
+    private async Task<RelationalDataReader> GovernedReaderAsync(ContextShards shards, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            try
+            {
+                await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
+                return await RunReaderAsync(parameterObject, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
+            {
+                await (renewal ??= new MapRenewal(shards, parameterObject.Connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private Task<RelationalDataReader> RunReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
         var router = Route(ref parameterObject);
         return OnShard(router, ReadCachedAsync(router, parameterObject, cancellationToken));
@@ -203,6 +294,11 @@ internal sealed class RoutedCommand(
             return command;
         }
 
+        if ((_claim ?? (parameterObject.CommandSource == CommandSource.SaveChanges ? RouterOf(parameterObject).TakeClaim() : null)) is { } claim)
+        {
+            Prove(claim, command, isRead: commandMethod == DbCommandMethod.ExecuteReader && parameterObject.CommandSource != CommandSource.SaveChanges);
+        }
+
         if (Plan is null || commandMethod != DbCommandMethod.ExecuteReader)
         {
             return command;
@@ -252,7 +348,7 @@ internal sealed class RoutedCommand(
             return ReadAndPublish(router, cache, parameterObject);
         }
 
-        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? Read(router, parameterObject, Moment.Never)
+        return cache.TryBegin(Query, Plan!, Parameters, _claim, parameterObject) is not { } request ? Read(router, parameterObject, Moment.Never)
             : cache.FindLocal(request) is { } local ? new CachedDataReader(local)
             : new CachedRead(this, router, cache, request).Execute(parameterObject);
     }
@@ -269,7 +365,7 @@ internal sealed class RoutedCommand(
             return ReadAndPublishAsync(router, cache, parameterObject, cancellationToken);
         }
 
-        return cache.TryBegin(Query, Plan!, Parameters, parameterObject) is not { } request ? ReadAsync(router, parameterObject, Moment.Never, cancellationToken)
+        return cache.TryBegin(Query, Plan!, Parameters, _claim, parameterObject) is not { } request ? ReadAsync(router, parameterObject, Moment.Never, cancellationToken)
             : cache.FindLocal(request) is { } local && !cancellationToken.IsCancellationRequested ? Task.FromResult<RelationalDataReader>(new CachedDataReader(local))
             : new CachedRead(this, router, cache, request).ExecuteAsync(parameterObject, cancellationToken);
     }
@@ -451,14 +547,37 @@ internal sealed class RoutedCommand(
         return start > 0 ? text[..start] + rest : rest.TrimStart('\r', '\n');
     }
 
+    // What finds the shard of a command that its shard must own the rows of.
+    private ContextShards? GovernedShards(in RelationalCommandParameterObject parameterObject) =>
+        Shards is { NeedsOwnership: true } && HomeOf(parameterObject.Connection.Context).Shards is { IsGoverned: true } shards ? shards : null;
+
+    // A read has the guard in its text, which is the same whatever is claimed.
+    private static void Prove(OwnershipClaim claim, DbCommand command, bool isRead)
+    {
+        if (command is not NpgsqlCommand proven)
+        {
+            throw new InvalidOperationException(
+                $"A command on a shard was replaced by a '{command.GetType().Name}', which cannot prove that the shard owns its rows. Do not replace commands in interceptors, or use sharding without UseCatalog(...).");
+        }
+
+        if (!isRead)
+        {
+            proven.CommandText = OwnershipSql.Guard(proven.CommandText)
+                ?? throw new InvalidOperationException(
+                    "A write to a sharded table neither inserts, updates nor deletes by a statement of EF, and the catalog cannot guard it. Map the entity to a table instead of stored procedures, or use sharding without UseCatalog(...).");
+        }
+
+        claim.AddTo(proven.Parameters);
+    }
+
     // The router of the shard that the command concerns, and its connection in the place of the context's own.
     private ReadRouter Route(ref RelationalCommandParameterObject parameterObject)
     {
-        _router = null;
+        (_router, _claim) = (null, null);
         var router = RouterOf(parameterObject);
         if (Shards is not null && router.Shards is { } shards)
         {
-            _router = shards.RouterFor(Shards, parameterObject);
+            _router = shards.RouterFor(Shards, parameterObject, out _claim);
             if (!ReferenceEquals(_router, router))
             {
                 parameterObject = On(_router.Connection, parameterObject, parameterObject.ReaderColumns);

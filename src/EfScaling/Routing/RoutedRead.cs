@@ -228,6 +228,7 @@ internal sealed class RoutedRead(ReadRouter router, ReplicaOptions options)
         {
             ReadFailure.NeedsPrimary => RoutingReason.NeedsPrimary,
             ReadFailure.SchemaBehind => RoutingReason.ReplicaSchemaBehind,
+            ReadFailure.NotOwner => RoutingReason.ReplicaNotOwner,
             _ => null,
         };
         _lastFailure = exception;

@@ -80,4 +80,7 @@ public enum RoutingReason
 
     /// <summary>The context has no replicas.</summary>
     NoReplicas,
+
+    /// <summary>The query failed on a replica that does not own its rows: it has not replayed the newest change of the shard map, or the map here is older.</summary>
+    ReplicaNotOwner,
 }

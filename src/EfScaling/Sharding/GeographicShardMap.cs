@@ -60,6 +60,12 @@ public sealed class GeographicShardMap : ShardMap
     /// <summary>Gets the names of the regions.</summary>
     public IReadOnlyList<string> Regions => [.. _regions.Select(r => r.Name)];
 
+    /// <summary>Gets where keys of unknown regions go; <see langword="null"/> if they are refused.</summary>
+    internal string? DefaultRegion => _default < 0 ? null : _regions[_default].Name;
+
+    /// <summary>Gets what ends the region in keys of one text column; <see langword="null"/> if regions have a column of their own.</summary>
+    internal char? Separator => _separator;
+
     /// <summary>Returns the shards of a region.</summary>
     /// <exception cref="ShardKeyException">The region is not known, and there is no default region.</exception>
     public IReadOnlyList<string> ShardsOfRegion(string region)

@@ -1,26 +1,30 @@
 using System.Collections.Frozen;
+using System.Globalization;
+using EfScaling.Sharding.Catalog;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace EfScaling.Sharding;
 
 /// <summary>A model spread over shards: which table lives where, and which key on which shard.</summary>
 /// <remarks>Thread-safe; shared by all contexts with equal settings and the same model.</remarks>
-internal sealed class ShardedDatabase
+internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
 {
-    private readonly ShardPicture _configured;
-
     /// <param name="options">The settings.</param>
     /// <param name="model">The model.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="logger">Takes what happens to the maps.</param>
     /// <exception cref="InvalidOperationException">A map does not fit the shards or the keys; the message says what to change.</exception>
-    public ShardedDatabase(ShardingOptions options, IModel model)
+    public ShardedDatabase(ShardingOptions options, IModel model, TimeProvider clock, ILogger logger)
     {
         Options = options;
         Model = ShardedModel.Of(model);
         RefuseTwins(options);
         string[] shards = [.. options.Shards.Select(s => s.Name)];
-        _configured = new ShardPicture(Model.Keys.ToFrozenDictionary(k => k.Key, k => MapOf(k.Key, k.Value, shards)));
+        Configured = new ShardPicture(Model.Keys.ToFrozenDictionary(k => k.Key, k => MapOf(k.Key, k.Value, shards)));
+        Catalog = options.Catalog is { } catalog ? new ShardCatalog(catalog, Adopt, clock, logger) : null;
     }
 
     /// <summary>Gets the settings.</summary>
@@ -29,8 +33,66 @@ internal sealed class ShardedDatabase
     /// <summary>Gets where the rows of each table live.</summary>
     public ShardedModel Model { get; }
 
+    /// <summary>Gets the maps that the options say: with a catalog its first ones, without one those in use.</summary>
+    public ShardPicture Configured { get; }
+
+    /// <summary>Gets the catalog that the maps come from; <see langword="null"/> if they come from the options.</summary>
+    public ShardCatalog? Catalog { get; }
+
     /// <summary>Gets the maps of the present moment. Whoever asks a second question about the same command must ask the same picture.</summary>
-    public ShardPicture Picture => _configured;
+    /// <remarks>Loads them at first use unless <see cref="PrepareAsync"/> has.</remarks>
+    /// <exception cref="InvalidOperationException">They cannot be loaded.</exception>
+    public ShardPicture Picture => Catalog is null ? Configured : Catalog.Current ?? Catalog.Load();
+
+    /// <summary>Loads the maps if they are not loaded.</summary>
+    /// <exception cref="InvalidOperationException">They cannot be loaded.</exception>
+    public ValueTask PrepareAsync(CancellationToken cancellationToken)
+    {
+        return Catalog is null or { Current: not null } ? ValueTask.CompletedTask : LoadAsync(Catalog);
+
+        async ValueTask LoadAsync(ShardCatalog catalog) => await catalog.LoadAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc />
+    public void Dispose() => Catalog?.Dispose();
+
+    /// <inheritdoc />
+    public ValueTask DisposeAsync() => Catalog?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    // The picture of what the catalog says, if it fits to this process.
+    private ShardPicture Adopt(CatalogReading reading)
+    {
+        var maps = new Dictionary<string, ShardMap>(StringComparer.Ordinal);
+        var ownership = new Dictionary<string, MapOwnership>(StringComparer.Ordinal);
+        string[] shards = [.. Options.Shards.Select(s => s.Name)];
+        foreach (var (name, types) in Model.Keys)
+        {
+            var entry = reading.Maps.FirstOrDefault(m => m.Name == name)
+                ?? throw new InvalidOperationException($"{Title(name)} is not in the catalog, but entities of the model are sharded by it. Call Database.CreateShardCatalogAsync() to add it.");
+            maps[name] = MapOf(entry, Configured.Maps[name]);
+            Check(name, maps[name], types, shards);
+            ownership[name] = entry.Ownership;
+        }
+
+        return new ShardPicture(maps.ToFrozenDictionary(), ownership.ToFrozenDictionary(), reading.Epoch);
+    }
+
+    private static ShardMap MapOf(CatalogMap entry, ShardMap configured)
+    {
+        if (entry.Map is not { } map)
+        {
+            return configured.Fingerprint == entry.Fingerprint
+                ? configured
+                : throw new InvalidOperationException(
+                    $"{Title(entry.Name)} is one of the application's own, and that of this process (version {configured.Version.ToString(CultureInfo.InvariantCulture)}, fingerprint {configured.Fingerprint}) is not the one in the catalog (version {entry.Version.ToString(CultureInfo.InvariantCulture)}, fingerprint {entry.Fingerprint}). Deploy the same map to all processes, and change it by Database.ChangeShardMapAsync(...).");
+        }
+
+        return configured.BucketCount == map.BucketCount || configured.BucketCount == 0 || map.BucketCount == 0
+            ? map
+            : throw new InvalidOperationException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Title(entry.Name)} has {map.BucketCount} buckets in the catalog, by which rows have been placed, and {configured.BucketCount} in the options. The number can never change: call Buckets({map.BucketCount}) in UseSharding, or correct the map."));
+    }
 
     /// <summary>Gets what is known of which database each shard is.</summary>
     public ShardIdentities Identities { get; } = new(TimeProvider.System);

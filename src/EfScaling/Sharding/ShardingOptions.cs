@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using EfScaling.Sharding.Catalog;
 
 namespace EfScaling.Sharding;
 
@@ -21,6 +22,9 @@ internal sealed record ShardingOptions
     public ImmutableSortedDictionary<string, Func<IReadOnlyList<string>, ShardMap>> Maps { get; init; } =
         ImmutableSortedDictionary.Create<string, Func<IReadOnlyList<string>, ShardMap>>(StringComparer.Ordinal);
 
+    /// <summary>Gets where the shard maps come from; <see langword="null"/> for these options.</summary>
+    public ShardCatalogOptions? Catalog { get; init; }
+
     /// <summary>Gets the shard of all that is not sharded.</summary>
     public ShardDefinition Default => DefaultShard is null ? Shards[0] : Shards.First(s => s.Name == DefaultShard);
 
@@ -31,6 +35,7 @@ internal sealed record ShardingOptions
         && DefaultShard == other.DefaultShard
         && Buckets == other.Buckets
         && GeneratorNumber == other.GeneratorNumber
+        && Catalog == other.Catalog
         && Shards.SequenceEqual(other.Shards)
         && Maps.Count == other.Maps.Count
         && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && map.Method == m.Value.Method);

@@ -1,4 +1,5 @@
 using EfScaling.Replication;
+using EfScaling.Sharding.Catalog;
 using Npgsql;
 
 namespace EfScaling.Sharding;
@@ -62,6 +63,37 @@ public sealed class ShardingOptionsBuilder
     {
         ArgumentNullException.ThrowIfNull(create);
         return With(Options with { Maps = Options.Maps.SetItem(name ?? string.Empty, create) });
+    }
+
+    /// <summary>Takes the shard maps from a catalog database, where they can be changed while applications run; shards then check every read and write.</summary>
+    /// <param name="connectionString">An Npgsql connection string to the catalog.</param>
+    /// <param name="configure">Says how the process keeps up with the catalog; <see langword="null"/> for the defaults.</param>
+    /// <remarks>
+    /// The catalog is made once by <c>Database.CreateShardCatalogAsync()</c>, whose first maps are those that the options say; from then on the catalog's count.
+    /// What runs does not need the catalog, until a map is changed.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The string is empty.</exception>
+    public ShardingOptionsBuilder UseCatalog(string connectionString, Action<ShardCatalogOptionsBuilder>? configure = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
+        return UseCatalog(new ShardCatalogOptions { ConnectionString = connectionString }, configure);
+    }
+
+    /// <summary>Takes the shard maps from a catalog database, where they can be changed while applications run; shards then check every read and write.</summary>
+    /// <param name="dataSource">A data source to the catalog that the application owns and disposes.</param>
+    /// <param name="configure">Says how the process keeps up with the catalog; <see langword="null"/> for the defaults.</param>
+    /// <inheritdoc cref="UseCatalog(string, Action{ShardCatalogOptionsBuilder}?)" path="/remarks"/>
+    public ShardingOptionsBuilder UseCatalog(NpgsqlDataSource dataSource, Action<ShardCatalogOptionsBuilder>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+        return UseCatalog(new ShardCatalogOptions { DataSource = dataSource }, configure);
+    }
+
+    private ShardingOptionsBuilder UseCatalog(ShardCatalogOptions options, Action<ShardCatalogOptionsBuilder>? configure)
+    {
+        var builder = new ShardCatalogOptionsBuilder(options);
+        configure?.Invoke(builder);
+        return With(Options with { Catalog = builder.Options });
     }
 
     private static ReplicaOptions? OptionsOf(Action<ReplicaOptionsBuilder>? replicas)

@@ -86,8 +86,9 @@ internal static class SeenShardMap
     /// <summary>Returns the maps of a context that are recorded.</summary>
     public static IEnumerable<KeyValuePair<string, ShardMap>> MapsOf(DbContext context)
     {
-        var picture = context.GetService<ReadRouter>().Shards!.Database.Picture;
-        return picture.Ownership is null ? picture.Maps.OrderBy(m => m.Key, StringComparer.Ordinal) : [];
+        // A catalog need not be there yet.
+        var database = context.GetService<ReadRouter>().Shards!.Database;
+        return database.Catalog is null ? database.Picture.Maps.OrderBy(m => m.Key, StringComparer.Ordinal) : [];
     }
 
     private static NpgsqlCommand Command(DbContext context, string sql) =>

@@ -1,9 +1,13 @@
 using System.Runtime.ExceptionServices;
+using EfScaling.Consistency;
 using EfScaling.Diagnostics;
+using EfScaling.Replication;
 using EfScaling.Sharding;
+using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace EfScaling.Routing.Shards;
 
@@ -12,13 +16,23 @@ namespace EfScaling.Routing.Shards;
 /// <param name="bound">The one shard that the context works on; <see langword="null"/> if it spans all of them.</param>
 /// <param name="home">The router of the context's own connection, which leads to that shard, or to the default one.</param>
 /// <param name="connect">Makes the router of another shard, with a connection of its own.</param>
+/// <param name="sourceOf">Returns the connections to the primary of a shard.</param>
 /// <param name="createLogger">Makes what refusals are logged by.</param>
 /// <remarks>Not thread-safe, like the context. A pooled context keeps the connections, closed, for its next lease.</remarks>
-internal sealed class ContextShards(ShardedDatabase database, string? bound, ReadRouter home, Func<ShardDefinition, ReadRouter> connect, Func<ILogger> createLogger)
-    : IDisposable, IAsyncDisposable
+internal sealed class ContextShards(
+    ShardedDatabase database,
+    string? bound,
+    ReadRouter home,
+    Func<ShardDefinition, ReadRouter> connect,
+    Func<ShardDefinition, NpgsqlDataSource> sourceOf,
+    Func<ILogger> createLogger) : IDisposable, IAsyncDisposable
 {
+    // The catalog in consistency tokens, among the shards.
+    private const string CatalogInTokens = "efscaling.catalog";
+
     private readonly ShardResolver _resolver = new(database.Options.Default.Name);
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
+    private (ConsistencySession? Session, long Epoch) _noted;
 
     /// <summary>Gets the shards, and what lives where.</summary>
     public ShardedDatabase Database => database;
@@ -29,18 +43,90 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
     /// <summary>Gets the shard that the context's own connection leads to.</summary>
     public string Own => bound ?? database.Options.Default.Name;
 
+    /// <summary>Gets whether shards check what is read and written there.</summary>
+    public bool IsGoverned => database.Catalog is not null;
+
+    /// <summary>Gets whether a replica snapshot of the context is open.</summary>
+    public bool IsInSnapshot => home.IsInSnapshot;
+
+    /// <summary>Gets the clock.</summary>
+    public TimeProvider Clock => home.Cluster.Clock;
+
+    /// <summary>Gets what takes the events of the context.</summary>
+    public ILogger Logger => createLogger();
+
+    /// <summary>Gets the token of the maps that the context uses: whoever continues what it does must not take older ones.</summary>
+    public ConsistencyToken Token => database.Catalog is { Current: { } picture, Id: var id }
+        ? new ConsistencyToken([new ShardPosition(CatalogInTokens, (ulong)id, Timeline: 0, new WalPosition((ulong)picture.Epoch))])
+        : ConsistencyToken.None;
+
+    /// <summary>Makes sure that the maps are there, and that the session has seen no newer ones: a replica that is late would show what was before those.</summary>
+    public void Prepare()
+    {
+        if (database.Picture.Epoch < SessionEpoch)
+        {
+            try
+            {
+                database.Catalog!.Refresh();
+            }
+            catch (NpgsqlException failure)
+            {
+                throw SessionAhead(failure);
+            }
+
+            RequireEpoch();
+        }
+
+        Note();
+    }
+
+    /// <inheritdoc cref="Prepare" />
+    public ValueTask PrepareAsync(CancellationToken cancellationToken)
+    {
+        if (database.Catalog?.Current is not { } picture || picture.Epoch < SessionEpoch)
+        {
+            return LoadAsync();
+        }
+
+        Note();
+        return ValueTask.CompletedTask;
+
+        async ValueTask LoadAsync()
+        {
+            await database.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            if (database.Picture.Epoch < SessionEpoch)
+            {
+                try
+                {
+                    await database.Catalog!.RefreshAsync(cancellationToken).ConfigureAwait(false);
+                }
+                catch (NpgsqlException failure)
+                {
+                    throw SessionAhead(failure);
+                }
+
+                RequireEpoch();
+            }
+
+            Note();
+        }
+    }
+
     /// <summary>Returns the router of the shard that a query or a set-based write concerns.</summary>
-    /// <param name="plan">What its SQL says; <see langword="null"/> for SQL of the application that EF knows nothing about.</param>
+    /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it is run.</param>
     /// <exception cref="CrossShardException">There are several, or it is not certain which, or it is not the one that the context is bound to.</exception>
-    /// <exception cref="InvalidOperationException">Two shards are the same database.</exception>
-    public ReadRouter RouterFor(ShardPlan? plan, in RelationalCommandParameterObject command)
+    public ReadRouter RouterFor(ShardPlan plan, in RelationalCommandParameterObject command) => RouterFor(plan, command, out _);
+
+    /// <inheritdoc cref="RouterFor(ShardPlan, in RelationalCommandParameterObject)" />
+    /// <param name="plan">What its SQL says.</param>
+    /// <param name="command">How it is run.</param>
+    /// <param name="claim">What the shard must own for that; <see langword="null"/> if nothing, or without a catalog.</param>
+    public ReadRouter RouterFor(ShardPlan plan, in RelationalCommandParameterObject command, out OwnershipClaim? claim)
     {
         RefuseFault();
-        if (plan is null)
-        {
-            return home;
-        }
+        var picture = database.Picture;
+        claim = plan.NeedsOwnership && IsGoverned ? new OwnershipClaim(picture, Own) : null;
 
         if (plan.ChangedKey is { } key)
         {
@@ -49,7 +135,12 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
                 $"ExecuteUpdate changes the shard key {key}, and rows with another key may belong to another shard. Delete the rows and add them with the new key.", []);
         }
 
-        var choice = _resolver.Resolve(database.Picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim: null);
+        var choice = _resolver.Resolve(picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim);
+        if (claim is not null && choice.Single is { } owner)
+        {
+            claim.Shard = owner;
+        }
+
         if (choice is { Single: null, Several: null } && (bound is not null || choice.Unknown is null))
         {
             // To a context of one shard, a query that names no key means the rows there.
@@ -102,6 +193,12 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
         return router;
     }
 
+    /// <summary>Returns the router of a shard, whatever is written there.</summary>
+    public ReadRouter RouterOf(string shard) => RouterOf(shard, home.Connection);
+
+    /// <summary>Returns the connections to the present primary of a shard.</summary>
+    public NpgsqlDataSource SourceOf(ShardDefinition shard) => RouterOf(shard.Name).Cluster.PrimarySource ?? sourceOf(shard);
+
     /// <summary>Says in words which shards a command concerns and which conditions say so.</summary>
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it would be run.</param>
@@ -129,10 +226,18 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
 
     /// <summary>Makes ready for the next lease of a pooled context.</summary>
     /// <remarks>All routers are made ready, even if one fails; the same holds for disposing.</remarks>
-    public void Reset() => ForEachRouter(r => r.ResetState());
+    public void Reset()
+    {
+        _noted = default;
+        ForEachRouter(r => r.ResetState());
+    }
 
     /// <inheritdoc cref="Reset" />
-    public Task ResetAsync(CancellationToken cancellationToken) => ForEachRouterAsync(r => r.ResetStateAsync(cancellationToken));
+    public Task ResetAsync(CancellationToken cancellationToken)
+    {
+        _noted = default;
+        return ForEachRouterAsync(r => r.ResetStateAsync(cancellationToken));
+    }
 
     /// <inheritdoc />
     public void Dispose() => ForEachRouter(r => r.Dispose());
@@ -220,6 +325,36 @@ internal sealed class ContextShards(ShardedDatabase database, string? bound, Rea
         if (database.Identities.Fault is { } fault)
         {
             throw new InvalidOperationException(fault);
+        }
+    }
+
+    private long SessionEpoch => database.Catalog is { Id: var id and not 0 }
+        ? Math.Max(EpochIn(ConsistencySession.Current?.Given, id), EpochIn(home.Session.Own.Token, id))
+        : 0;
+
+    private static long EpochIn(ConsistencyToken? token, long id) => (long)(token?.Find(CatalogInTokens, (ulong)id)?.Position.Value ?? 0);
+
+    private void RequireEpoch()
+    {
+        if (database.Picture.Epoch < SessionEpoch)
+        {
+            throw SessionAhead(null);
+        }
+    }
+
+    private static ShardMapChangedException SessionAhead(NpgsqlException? failure) => new(
+        failure is null
+            ? "A command belongs to a session that has seen newer shard maps than the catalog gives, as after the catalog was restored from a backup. Change the map once more in the catalog, or begin the session anew."
+            : $"A command belongs to a session that has seen newer shard maps than this process has, and the catalog does not answer ({NodeError.Describe(failure)}). Start its server, so that they can be loaded.",
+        failure);
+
+    // Whoever continues the session must not take older maps. Only once for each picture: tokens are merged under a lock.
+    private void Note()
+    {
+        if (ConsistencySession.Current is { } session && _noted != (session, database.Picture.Epoch))
+        {
+            _noted = (session, database.Picture.Epoch);
+            session.Use(Token);
         }
     }
 

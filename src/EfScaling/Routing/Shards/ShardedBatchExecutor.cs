@@ -1,4 +1,5 @@
 using EfScaling.Sharding;
+using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -15,7 +16,12 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
     /// <inheritdoc />
     public int Execute(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection)
     {
-        var target = ConnectionFor(connection);
+        if (router.Shards is { IsGoverned: true } shards)
+        {
+            return Execute(shards, commandBatches, connection);
+        }
+
+        var target = Begin(connection).Connection;
         try
         {
             return inner.Execute(commandBatches, target);
@@ -29,7 +35,12 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
     /// <inheritdoc />
     public async Task<int> ExecuteAsync(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default)
     {
-        var target = ConnectionFor(connection);
+        if (router.Shards is { IsGoverned: true } shards)
+        {
+            return await ExecuteAsync(shards, commandBatches, connection, cancellationToken).ConfigureAwait(false);
+        }
+
+        var target = Begin(connection).Connection;
         try
         {
             return await inner.ExecuteAsync(commandBatches, target, cancellationToken).ConfigureAwait(false);
@@ -55,17 +66,88 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
                 : null;
     }
 
-    private IRelationalConnection ConnectionFor(IRelationalConnection connection)
+    // The first statement proves that the shard owns all rows of the SaveChanges, and so is the only one that can be refused: nothing has been read back then.
+    private int Execute(ContextShards shards, IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection)
     {
-        if (router.Shards is not { } shards || ShardsOfChanges(shards) is not { Count: > 0 } concerned)
+        using var batches = new RepeatableBatches(commandBatches);
+        MapRenewal? renewal = null;
+        while (true)
         {
-            return connection;
+            shards.Prepare();
+            var target = Begin(connection);
+            try
+            {
+                return inner.Execute(batches, target.Connection);
+            }
+            catch (Exception exception) when (batches.CanRepeat && MapRenewal.IsCausedBy(exception))
+            {
+                (renewal ??= new MapRenewal(shards, connection)).Await(exception);
+            }
+            catch (Exception exception) when (Named(target.Connection, exception) is { } named)
+            {
+                throw named;
+            }
+            finally
+            {
+                target.Claim = null;
+            }
         }
-
-        return shards.RouterFor(concerned, connection).Connection;
     }
 
-    private List<string> ShardsOfChanges(ContextShards shards)
+    private async Task<int> ExecuteAsync(
+        ContextShards shards, IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken)
+    {
+        using var batches = new RepeatableBatches(commandBatches);
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            var target = Begin(connection);
+            try
+            {
+                return await inner.ExecuteAsync(batches, target.Connection, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (batches.CanRepeat && MapRenewal.IsCausedBy(exception))
+            {
+                await (renewal ??= new MapRenewal(shards, connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (Named(target.Connection, exception) is { } named)
+            {
+                throw named;
+            }
+            finally
+            {
+                target.Claim = null;
+            }
+        }
+    }
+
+    // The router of the shard that the changes concern; the context's own if there are none.
+    private ReadRouter Begin(IRelationalConnection connection)
+    {
+        if (router.Shards is not { } shards)
+        {
+            return router;
+        }
+
+        var picture = shards.Database.Picture;
+        var claim = shards.IsGoverned ? new OwnershipClaim(picture, shards.Own) : null;
+        if (ShardsOfChanges(shards, picture, claim) is not { Count: > 0 } concerned)
+        {
+            return router;
+        }
+
+        var target = shards.RouterFor(concerned, connection);
+        if (claim is { IsEmpty: false })
+        {
+            claim.Shard = concerned[0];
+            target.Claim = claim;
+        }
+
+        return target;
+    }
+
+    private List<string> ShardsOfChanges(ContextShards shards, ShardPicture picture, OwnershipClaim? claim)
     {
         var found = new List<string>();
         var tracker = current.Context.ChangeTracker;
@@ -82,7 +164,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
                     continue;
                 }
 
-                foreach (var shard in ShardsOf(entry, shards.Database))
+                foreach (var shard in ShardsOf(entry, shards.Database, picture, claim))
                 {
                     if (!found.Contains(shard))
                     {
@@ -99,7 +181,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
         return found;
     }
 
-    private static IEnumerable<string> ShardsOf(EntityEntry entry, ShardedDatabase database)
+    private static IEnumerable<string> ShardsOf(EntityEntry entry, ShardedDatabase database, ShardPicture picture, OwnershipClaim? claim)
     {
         var place = database.Model.Find(entry.Metadata);
         switch (place.Placement)
@@ -109,7 +191,9 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             case TablePlacement.DefaultShard:
                 return [database.Options.Default.Name];
             default:
-                return RowPlace.ShardsOf(place, database.Picture.Maps[place.Map], entry);
+                var map = picture.Maps[place.Map];
+                claim?.Add(place.Map, RowPlace.BucketOf(place, map, entry) ?? MapOwnership.WholeShard);
+                return RowPlace.ShardsOf(place, map, entry);
         }
     }
 }

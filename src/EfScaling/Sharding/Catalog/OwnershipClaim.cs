@@ -4,8 +4,10 @@ using NpgsqlTypes;
 namespace EfScaling.Sharding.Catalog;
 
 /// <summary>What a command takes for granted that its shard owns, to be proven there in the same snapshot or transaction.</summary>
+/// <param name="picture">The picture by which the shard is found.</param>
+/// <param name="shard">The shard, unless <see cref="Shard"/> says another.</param>
 /// <remarks>Not thread-safe; made for one command.</remarks>
-internal sealed class OwnershipClaim
+internal sealed class OwnershipClaim(ShardPicture picture, string shard)
 {
     // A command that names more buckets claims the shard as a whole, which is as certain and less work.
     private const int MostBuckets = 64;
@@ -13,8 +15,14 @@ internal sealed class OwnershipClaim
     private readonly List<(string Map, int Bucket)> _items = new(1);
     private bool _isWhole;
 
+    /// <summary>Gets or sets the shard.</summary>
+    public string Shard { get; set; } = shard;
+
     /// <summary>Gets whether nothing is claimed.</summary>
     public bool IsEmpty => _items.Count == 0;
+
+    /// <summary>Gets what is claimed.</summary>
+    public IEnumerable<(string Map, int Bucket, long Version)> Items => _items.Select(i => (i.Map, i.Bucket, VersionOf(i)));
 
     /// <summary>Claims a bucket of a map, or <see cref="MapOwnership.WholeShard"/>.</summary>
     public void Add(string map, int bucket)
@@ -41,9 +49,7 @@ internal sealed class OwnershipClaim
 
     /// <summary>Sends the claim with a command.</summary>
     /// <param name="parameters">The parameters of the command.</param>
-    /// <param name="picture">The picture by which the shard was found.</param>
-    /// <param name="shard">The shard.</param>
-    public void AddTo(NpgsqlParameterCollection parameters, ShardPicture picture, string shard)
+    public void AddTo(NpgsqlParameterCollection parameters)
     {
         // All take locks in the same order.
         _items.Sort();
@@ -51,11 +57,13 @@ internal sealed class OwnershipClaim
         for (var i = 0; i < maps.Length; i++)
         {
             (maps[i], buckets[i]) = _items[i];
-            versions[i] = picture.Ownership![maps[i]].VersionOf(shard, buckets[i]);
+            versions[i] = VersionOf(_items[i]);
         }
 
         parameters.Add(new NpgsqlParameter<string[]>(OwnershipSql.Maps, NpgsqlDbType.Array | NpgsqlDbType.Text) { TypedValue = maps });
         parameters.Add(new NpgsqlParameter<int[]>(OwnershipSql.Buckets, NpgsqlDbType.Array | NpgsqlDbType.Integer) { TypedValue = buckets });
         parameters.Add(new NpgsqlParameter<long[]>(OwnershipSql.Versions, NpgsqlDbType.Array | NpgsqlDbType.Bigint) { TypedValue = versions });
     }
+
+    private long VersionOf((string Map, int Bucket) item) => picture.Ownership![item.Map].VersionOf(Shard, item.Bucket);
 }

@@ -24,11 +24,12 @@ internal sealed class LedgerDatabases(ClusterFixture fixture) : IAsyncDisposable
     /// <param name="options">The options.</param>
     /// <param name="more">Sets more of the shards.</param>
     /// <param name="west">Leads to the shard 'west' another way.</param>
-    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, Action<ShardingOptionsBuilder>? more = null, string? west = null) => options
+    /// <param name="role">Who logs in; <see langword="null"/> for the owner.</param>
+    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, Action<ShardingOptionsBuilder>? more = null, string? west = null, string? role = null) => options
         .UseNpgsql()
         .UseSharding(s =>
         {
-            Array.ForEach(Shards, shard => s.AddShard(shard, shard == "west" && west is not null ? west : ConnectionTo(shard)));
+            Array.ForEach(Shards, shard => s.AddShard(shard, shard == "west" && west is not null ? west : As(role, ConnectionTo(shard))));
             more?.Invoke(s);
         })
         .ConfigureWarnings(w => w.Ignore(RelationalEventId.PendingModelChangesWarning));
@@ -46,6 +47,19 @@ internal sealed class LedgerDatabases(ClusterFixture fixture) : IAsyncDisposable
     /// <param name="shard">The shard.</param>
     /// <param name="settings">What it is created with.</param>
     public Task CreateAsync(string shard, string settings = "") => fixture.Cluster.Primary.ExecuteAsync($"CREATE DATABASE {_name}_{shard} {settings}");
+
+    /// <summary>Creates a role that may only log in and use the tables of the ledger.</summary>
+    public async Task<string> CreateRoleAsync()
+    {
+        var password = new NpgsqlConnectionStringBuilder(fixture.Cluster.Primary.ConnectionString).Password;
+        await fixture.Cluster.Primary.ExecuteAsync($"CREATE ROLE {_name} LOGIN PASSWORD '{password}'");
+        foreach (var shard in Shards)
+        {
+            await ExecuteAsync(shard, $"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {_name}");
+        }
+
+        return _name;
+    }
 
     /// <summary>Runs SQL on a shard, beside EF.</summary>
     public async Task ExecuteAsync(string shard, string sql)
@@ -83,5 +97,10 @@ internal sealed class LedgerDatabases(ClusterFixture fixture) : IAsyncDisposable
         {
             await DropAsync(shard);
         }
+
+        await fixture.Cluster.Primary.ExecuteAsync($"DROP ROLE IF EXISTS {_name}");
     }
+
+    private static string As(string? role, string connectionString) =>
+        role is null ? connectionString : new NpgsqlConnectionStringBuilder(connectionString) { Username = role }.ConnectionString;
 }

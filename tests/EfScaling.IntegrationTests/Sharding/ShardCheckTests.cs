@@ -265,6 +265,21 @@ public sealed class ShardCheckTests(ClusterFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_role_that_may_only_read_and_write_rows_finds_everything_created()
+    {
+        await using (var owner = _databases.Spanning())
+        {
+            await owner.Database.EnsureCreatedAsync();
+        }
+
+        var role = await _databases.CreateRoleAsync();
+        await using var context = new LedgerContext(_databases.Configure(new DbContextOptionsBuilder<LedgerContext>(), role: role).Options);
+        Assert.False(await context.Database.EnsureCreatedAsync());
+        Assert.False(context.Database.EnsureCreated());
+        Assert.Equal(ShardFindingKind.MapNotRecorded, (await context.Database.CheckShardsAsync()).Findings.Select(f => f.Kind).Distinct().Single());
+    }
+
+    [Fact]
     public async Task Placement_is_verified_on_replicas_if_asked_to()
     {
         await using var context = new LedgerContext(_databases.ConfigureWithReplicas(new DbContextOptionsBuilder<LedgerContext>()).Options);

@@ -22,7 +22,9 @@ internal sealed class ShardsCheck(ShardWork work)
         """
         SELECT current_database()::text, (SELECT system_identifier::text FROM pg_control_system()), d.oid,
                current_setting('server_version_num')::int, pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool,
-               hashtextextended($1, $2), to_regclass('efscaling.shard_map_seen') IS NOT NULL
+               hashtextextended($1, $2),
+               EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                       WHERE n.nspname = 'efscaling' AND c.relname = 'shard_map_seen' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
         FROM pg_database AS d WHERE d.datname = current_database()
         """;
 
@@ -111,7 +113,7 @@ internal sealed class ShardsCheck(ShardWork work)
         {
             if (answer.Maps is null || !answer.Maps.TryGetValue(name, out var seen))
             {
-                yield return (ShardFindingKind.MapNotRecorded, $"it has no record of {(name.Length == 0 ? "the shard map" : $"the shard map '{name}'")}. Call MigrateAsync() or EnsureCreatedAsync() on a context that spans all shards.");
+                yield return (ShardFindingKind.MapNotRecorded, $"it has no record, that this role may read, of {(name.Length == 0 ? "the shard map" : $"the shard map '{name}'")}. Call MigrateAsync() or EnsureCreatedAsync() on a context that spans all shards.");
             }
             else if (SeenShardMap.DifferenceOf(name, map, seen.Version, seen.Fingerprint) is { } difference)
             {

@@ -7,14 +7,26 @@ using Npgsql;
 namespace EfScaling.Routing.Schema;
 
 /// <summary>Keeps on each shard which shard maps it was set up with, so that a process with other ones is found.</summary>
-/// <remarks>A higher version takes the place of a lower one; of one version there is one map. A catalog keeps its own record.</remarks>
+/// <remarks>
+/// A higher version takes the place of a lower one; of one version there is one map. A catalog keeps its own record. A role that may not write here records nothing, and has
+/// created nothing either.
+/// </remarks>
 internal static class SeenShardMap
 {
+    // Only what is missing: whoever may not create a schema is refused even one that exists.
     private const string CreateSql =
         """
-        CREATE SCHEMA IF NOT EXISTS efscaling;
-        CREATE TABLE IF NOT EXISTS efscaling.shard_map_seen (
-            map text PRIMARY KEY, version bigint NOT NULL, fingerprint text NOT NULL, seen_at timestamp with time zone NOT NULL DEFAULT clock_timestamp());
+        DO $$
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'efscaling') THEN
+                CREATE SCHEMA efscaling;
+            END IF;
+            IF NOT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'efscaling' AND c.relname = 'shard_map_seen') THEN
+                CREATE TABLE efscaling.shard_map_seen (
+                    map text PRIMARY KEY, version bigint NOT NULL, fingerprint text NOT NULL, seen_at timestamp with time zone NOT NULL DEFAULT clock_timestamp());
+            END IF;
+        END
+        $$
         """;
 
     private const string RecordSql =
@@ -34,41 +46,55 @@ internal static class SeenShardMap
     /// <exception cref="InvalidOperationException">The shard was set up with others.</exception>
     public static void Record(DbContext context)
     {
-        using (var create = Command(context, CreateSql))
+        try
         {
-            create.ExecuteNonQuery();
-        }
+            using (var create = Command(context, CreateSql))
+            {
+                create.ExecuteNonQuery();
+            }
 
-        foreach (var (name, map) in MapsOf(context))
+            foreach (var (name, map) in MapsOf(context))
+            {
+                using var command = Command(context, name, map);
+                using var reader = command.ExecuteReader();
+                reader.Read();
+                Check(name, map, reader);
+            }
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
-            using var command = Command(context, name, map);
-            using var reader = command.ExecuteReader();
-            reader.Read();
-            Check(name, map, reader);
+            // CheckShardsAsync says that there is no record.
         }
     }
 
     /// <inheritdoc cref="Record" />
     public static async Task RecordAsync(DbContext context, CancellationToken cancellationToken)
     {
-        var create = Command(context, CreateSql);
-        await using (create.ConfigureAwait(false))
+        try
         {
-            await create.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        }
-
-        foreach (var (name, map) in MapsOf(context))
-        {
-            var command = Command(context, name, map);
-            await using (command.ConfigureAwait(false))
+            var create = Command(context, CreateSql);
+            await using (create.ConfigureAwait(false))
             {
-                var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-                await using (reader.ConfigureAwait(false))
+                await create.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            foreach (var (name, map) in MapsOf(context))
+            {
+                var command = Command(context, name, map);
+                await using (command.ConfigureAwait(false))
                 {
-                    await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                    Check(name, map, reader);
+                    var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                    await using (reader.ConfigureAwait(false))
+                    {
+                        await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                        Check(name, map, reader);
+                    }
                 }
             }
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            // CheckShardsAsync says that there is no record.
         }
     }
 

@@ -42,6 +42,18 @@ public static class EfScalingQueryableExtensions
     public static IQueryable<T> WithContract<T>(this IQueryable<T> source, ReadContract contract) =>
         Enum.IsDefined(contract) ? QueryTag<T>.Add(source, QueryHints.ContractTag(contract)) : throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.");
 
+    /// <summary>Runs the query on one shard of a context that spans all of them, also if it names no key, or is SQL of the application.</summary>
+    /// <param name="source">The query.</param>
+    /// <param name="shard">The name of the shard; that of a key is told by <c>Database.GetShardMap().ShardOf(key)</c>. Each name is compiled as a query of its own.</param>
+    /// <returns>The query, marked. It gives the rows of that shard and no others; on a context without <c>UseSharding</c> the mark does nothing.</returns>
+    /// <remarks>A query that certainly concerns another shard is refused when it runs. For writes create a context of the shard.</remarks>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static IQueryable<T> OnShard<T>(this IQueryable<T> source, string shard)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(shard);
+        return QueryTag<T>.Add(source, QueryHints.ShardTag(shard));
+    }
+
     /// <summary>Keeps the result of the query, so that the same query with the same parameters is answered without a database until a write makes it old.</summary>
     /// <param name="source">The query.</param>
     /// <param name="timeToLive">

@@ -45,6 +45,15 @@ internal sealed partial class QueryFactsReader : ExpressionVisitor
         };
     }
 
+    /// <summary>Returns why what a command computes does not follow from rows and parameters alone; <see langword="null"/> if it does.</summary>
+    /// <param name="root">The tree: a select, an update or a delete.</param>
+    public static CacheRefusal? Judge(Expression root)
+    {
+        var reader = new QueryFactsReader();
+        reader.Visit(root);
+        return reader._obstacle;
+    }
+
     /// <inheritdoc />
     protected override Expression VisitExtension(Expression node)
     {

@@ -19,7 +19,7 @@ internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads, bool 
         if (trackedReads == TrackedReads.ReplicaWhenProtected && !EF.IsDesignTime)
         {
             // Ahead of EF's convention that copies the tokens of a table to the other entity types in it.
-            conventionSet.ModelFinalizingConventions.Insert(0, new XminConvention());
+            conventionSet.ModelFinalizingConventions.Insert(0, new XminConvention(e => isSharded && EntityPlacement.Of(e).Placement == TablePlacement.Reference));
         }
 
         if (isSharded)

@@ -6,18 +6,19 @@ using Microsoft.EntityFrameworkCore.Metadata.Conventions;
 namespace EfScaling.Replication;
 
 /// <summary>Makes PostgreSQL's system column <c>xmin</c> the concurrency token of every entity that has none.</summary>
+/// <param name="isCopied">Whether the rows of an entity are copied to several databases, in each of which they have another <c>xmin</c>.</param>
 /// <remarks>
 /// <c>xmin</c> changes with every update of a row (PostgreSQL, "System Columns"), so the check catches each change that a stale read did not see. The
 /// column exists in every table already; <see cref="XminMigrationsModelDiffer"/> keeps it out of migrations.
 /// </remarks>
-internal sealed class XminConvention : IModelFinalizingConvention
+internal sealed class XminConvention(Func<IReadOnlyEntityType, bool> isCopied) : IModelFinalizingConvention
 {
     /// <inheritdoc />
     public void ProcessModelFinalizing(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
     {
         foreach (var entityType in modelBuilder.Metadata.GetEntityTypes())
         {
-            if (NeedsToken(entityType))
+            if (NeedsToken(entityType) && !isCopied(entityType))
             {
                 AddToken(entityType);
             }

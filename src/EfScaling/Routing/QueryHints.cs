@@ -3,15 +3,16 @@ using EfScaling.Consistency;
 
 namespace EfScaling.Routing;
 
-/// <summary>What <c>AsPrimary</c>, <c>AsReplica</c>, <c>WithMaxStaleness</c> and <c>WithContract</c> say about a query.</summary>
+/// <summary>What <c>AsPrimary</c>, <c>AsReplica</c>, <c>WithMaxStaleness</c>, <c>WithContract</c> and <c>OnShard</c> say about a query.</summary>
 /// <param name="Target">Where the query wants to run.</param>
 /// <param name="MaxStaleness">How old its data may be; <see langword="null"/> for the context's limit.</param>
 /// <param name="Contract">What it asks of the data; <see langword="null"/> for the context's contract.</param>
+/// <param name="Shard">The shard that it runs on; <see langword="null"/> for the one that its keys tell.</param>
 /// <remarks>
 /// Hints travel as query tags from the operator to the translation: tags are EF's public way to attach something to a query that does not change its
 /// result, and without <c>UseReadReplicas</c> they are harmless comments. The translation takes them out again, so they never reach the SQL.
 /// </remarks>
-internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStaleness, ReadContract? Contract = null)
+internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStaleness, ReadContract? Contract = null, string? Shard = null)
 {
     /// <summary>The tag of <c>AsPrimary</c>.</summary>
     public const string PrimaryTag = Prefix + "AsPrimary";
@@ -22,12 +23,16 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
     private const string Prefix = "EfScaling:";
     private const string StalenessPrefix = Prefix + "MaxStaleness=";
     private const string ContractPrefix = Prefix + "Contract=";
+    private const string ShardPrefix = Prefix + "Shard=";
 
     /// <summary>Returns the tag of <c>WithMaxStaleness</c>.</summary>
     public static string StalenessTag(TimeSpan limit) => StalenessPrefix + RoundDown(limit).Ticks.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Returns the tag of <c>WithContract</c>.</summary>
     public static string ContractTag(ReadContract contract) => contract == ReadContract.Primary ? PrimaryTag : ContractPrefix + contract;
+
+    /// <summary>Returns the tag of <c>OnShard</c>.</summary>
+    public static string ShardTag(string shard) => ShardPrefix + shard;
 
     /// <summary>Returns a time with two significant digits, not above the given one.</summary>
     /// <remarks>A tag is part of the query that EF caches: this keeps the number of variants small whatever the application computes.</remarks>
@@ -74,8 +79,14 @@ internal readonly record struct QueryHints(ReadTarget Target, TimeSpan? MaxStale
         _ when tag.StartsWith(StalenessPrefix, StringComparison.Ordinal)
             && long.TryParse(tag.AsSpan(StalenessPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var ticks) => With(TimeSpan.FromTicks(ticks)),
         _ when tag.StartsWith(ContractPrefix, StringComparison.Ordinal) && Enum.TryParse<ReadContract>(tag.AsSpan(ContractPrefix.Length), out var contract) => With(contract),
+        _ when tag.StartsWith(ShardPrefix, StringComparison.Ordinal) => WithShard(tag[ShardPrefix.Length..]),
         _ => null,
     };
+
+    private QueryHints WithShard(string shard) =>
+        Shard is null || Shard == shard
+            ? this with { Shard = shard }
+            : throw new InvalidOperationException($"A query was to run on the shards '{Shard}' and '{shard}' at once. Call OnShard(...) once.");
 
     private QueryHints With(ReadContract contract) => this with { Contract = Contract < contract ? Contract : contract };
 

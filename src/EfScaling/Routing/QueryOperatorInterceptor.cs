@@ -27,6 +27,7 @@ internal sealed class QueryOperatorInterceptor : IQueryExpressionInterceptor
                 nameof(EfScalingQueryableExtensions.AsPrimary) => QueryHints.PrimaryTag,
                 nameof(EfScalingQueryableExtensions.AsReplica) => QueryHints.ReplicaTag,
                 nameof(EfScalingQueryableExtensions.WithContract) => QueryHints.ContractTag(ConstantOf<ReadContract>(node, "UseContract")),
+                nameof(EfScalingQueryableExtensions.OnShard) => QueryHints.ShardTag(ConstantOf<string>(node, 1)),
                 nameof(EfScalingQueryableExtensions.Cacheable) => CacheHints.TimeTag(TimeOf(node), ConstantOf<bool>(node, 2)),
                 nameof(EfScalingQueryableExtensions.NotCacheable) => CacheHints.NotCacheableTag,
                 nameof(EfScalingQueryableExtensions.AsExpensive) => CacheHints.ExpensiveTag,

@@ -18,7 +18,7 @@ internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints, Cach
     /// hand it to the command: annotations of a SelectExpression cannot be set (EF throws), and its instance is replaced.
     /// </summary>
     public string ToTag() =>
-        string.Create(CultureInfo.InvariantCulture, $"{_tagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1} {(int?)Hints.Contract ?? -1} {CacheHints.ToText()}");
+        string.Create(CultureInfo.InvariantCulture, $"{_tagPrefix}{(int?)Obstacle ?? -1} {(int)Hints.Target} {Hints.MaxStaleness?.Ticks ?? -1} {(int?)Hints.Contract ?? -1} {Uri.EscapeDataString(Hints.Shard ?? string.Empty)} {CacheHints.ToText()}");
 
     /// <summary>Returns the tag that carries the plan, or <see langword="null"/>.</summary>
     public static string? FindTag(ISet<string> tags) => tags.FirstOrDefault(t => t.StartsWith(_tagPrefix, StringComparison.Ordinal));
@@ -35,8 +35,9 @@ internal sealed record QueryPlan(RoutingReason? Obstacle, QueryHints Hints, Cach
             new QueryHints(
                 (ReadTarget)int.Parse(fields[1], CultureInfo.InvariantCulture),
                 staleness < 0 ? null : TimeSpan.FromTicks(staleness),
-                contract < 0 ? null : (ReadContract)contract),
-            CacheHints.FromText(fields[4]));
+                contract < 0 ? null : (ReadContract)contract,
+                fields[4].Length == 0 ? null : Uri.UnescapeDataString(fields[4])),
+            CacheHints.FromText(fields[5]));
     }
 
     /// <summary>Gets whether the query certainly neither writes nor calls what may write.</summary>

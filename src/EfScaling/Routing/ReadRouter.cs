@@ -319,7 +319,7 @@ internal sealed class ReadRouter(
             return Explain(query.Plan, query.Query, command);
         }
 
-        var shards = Shards.Explain(query.Shards, command, out var router);
+        var shards = Shards.Explain(query.Shards, command, query.Plan?.Hints.Shard, out var router);
         return router is null
             ? shards.TrimEnd('\n')
             : shards + router.Explain(query.Plan, query.Query, ReferenceEquals(router, this) ? command : RoutedCommand.On(router.Connection, command, command.ReaderColumns));

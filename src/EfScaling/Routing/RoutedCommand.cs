@@ -118,26 +118,18 @@ internal sealed class RoutedCommand(
     private int RunNonQuery(RelationalCommandParameterObject parameterObject)
     {
         var router = Route(ref parameterObject);
-        router.OnOtherCommand(parameterObject);
-        try
-        {
-            return router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
-                ? Write(writes, parameterObject)
-                : base.ExecuteNonQuery(parameterObject);
-        }
-        catch (NpgsqlException exception) when (ShardConnectionException.Of(router.ShardName, exception) is { } named)
-        {
-            throw named;
-        }
+        return router.Shards is { } shards && shards.WritesCopies(Shards)
+            ? shards.CopiesFor(parameterObject.Connection, hasOthers: false).Run(shard => Write(shard, On(shard.Connection, parameterObject, readerColumns: null)))
+            : Write(router, parameterObject);
     }
 
     private Task<int> RunNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
         var router = Route(ref parameterObject);
-        router.OnOtherCommand(parameterObject);
-        return OnShard(router, router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
-            ? WriteAsync(writes, parameterObject, cancellationToken)
-            : base.ExecuteNonQueryAsync(parameterObject, cancellationToken));
+        return router.Shards is { } shards && shards.WritesCopies(Shards)
+            ? shards.CopiesFor(parameterObject.Connection, hasOthers: false)
+                .RunAsync(shard => WriteAsync(shard, On(shard.Connection, parameterObject, readerColumns: null), cancellationToken), cancellationToken)
+            : WriteAsync(router, parameterObject, cancellationToken);
     }
 
     /// <inheritdoc />
@@ -388,6 +380,29 @@ internal sealed class RoutedCommand(
         }
     }
 
+    private int Write(ReadRouter router, in RelationalCommandParameterObject parameterObject)
+    {
+        router.OnOtherCommand(parameterObject);
+        try
+        {
+            return router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
+                ? Write(writes, parameterObject)
+                : base.ExecuteNonQuery(parameterObject);
+        }
+        catch (NpgsqlException exception) when (ShardConnectionException.Of(router.ShardName, exception) is { } named)
+        {
+            throw named;
+        }
+    }
+
+    private Task<int> WriteAsync(ReadRouter router, in RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        router.OnOtherCommand(parameterObject);
+        return OnShard(router, router.Writes is { } writes && writes.TryNote(this, parameterObject.CommandSource)
+            ? WriteAsync(writes, parameterObject, cancellationToken)
+            : base.ExecuteNonQueryAsync(parameterObject, cancellationToken));
+    }
+
     private async Task<int> WriteAsync(ContextWrites writes, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
         await writes.BeginStatementAsync().ConfigureAwait(false);
@@ -577,7 +592,7 @@ internal sealed class RoutedCommand(
         var router = RouterOf(parameterObject);
         if (Shards is not null && router.Shards is { } shards)
         {
-            _router = shards.RouterFor(Shards, parameterObject, out _claim);
+            _router = shards.RouterFor(Shards, parameterObject, Plan?.Hints.Shard, out _claim);
             if (!ReferenceEquals(_router, router))
             {
                 parameterObject = On(_router.Connection, parameterObject, parameterObject.ReaderColumns);

@@ -44,12 +44,16 @@ internal sealed class ShardedModel
 
         _tables = tables.ToFrozenDictionary();
         _entities = entities.ToFrozenDictionary();
+        HasReferenceTables = _entities.Values.Any(t => t.Placement == TablePlacement.Reference);
         MapsOfIds = mapsOfIds.ToFrozenSet();
         Keys = maps.ToFrozenDictionary(m => m.Key, m => (IReadOnlyList<ShardKeyType>)[.. m.Value.Key.Select(c => c.Type)]);
     }
 
     /// <summary>Gets the types of the keys of each shard map that the model names.</summary>
     public FrozenDictionary<string, IReadOnlyList<ShardKeyType>> Keys { get; }
+
+    /// <summary>Gets whether some tables have a copy on every shard.</summary>
+    public bool HasReferenceTables { get; }
 
     /// <summary>Gets the names of the maps whose buckets ids carry.</summary>
     public FrozenSet<string> MapsOfIds { get; }

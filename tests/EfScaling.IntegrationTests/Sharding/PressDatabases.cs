@@ -1,3 +1,4 @@
+using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Routing.Shards;
@@ -51,14 +52,14 @@ public sealed class PressDatabases(ClusterFixture fixture) : IAsyncLifetime
     }
 
     /// <summary>Configures a context over the shards, with the capabilities of <see cref="ShopDatabases"/>.</summary>
-    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, Action<ShardingOptionsBuilder>? more = null) => options
+    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, Action<ShardingOptionsBuilder>? more = null, Action<QueryCacheOptionsBuilder>? cache = null, ReadContract contract = ReadContract.Primary) => options
         .UseNpgsql()
         .UseSharding(s =>
         {
-            Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])).DefaultContract(ReadContract.Primary)));
+            Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])).DefaultContract(contract)));
             more?.Invoke(s);
         })
-        .UseQueryCache(null);
+        .UseQueryCache(cache);
 
     public string ConnectionTo(string database, PostgresServer? server = null) =>
         new NpgsqlConnectionStringBuilder((server ?? fixture.Cluster.Primary).ConnectionString) { Database = $"{_name}_{database}" }.ConnectionString;

@@ -43,6 +43,7 @@ public sealed class ShopContext(DbContextOptions<ShopContext> options) : DbConte
         modelBuilder.Entity<Product>(b =>
         {
             b.IsReferenceTable();
+            b.Property(p => p.Id).ValueGeneratedNever();
             b.HasData(new Product { Id = 1, Name = "pen" }, new Product { Id = 2, Name = "ink" }, new Product { Id = 3, Name = "paper" });
         });
     }

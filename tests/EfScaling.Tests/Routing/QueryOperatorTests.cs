@@ -14,6 +14,7 @@ public sealed class QueryOperatorTests
         ["AsReplica"] = q => q.AsReplica(),
         ["WithMaxStaleness"] = q => q.WithMaxStaleness(1.Seconds()),
         ["Cacheable"] = q => q.Cacheable(1.Seconds()).WithCacheTag("tag").VaryBy("value").AsExpensive(),
+        ["OnShard"] = q => q.OnShard("south"),
         ["all"] = q => q.AsReplica().WithMaxStaleness(1.Seconds()).AsPrimary(),
         ["between others"] = q => q.Where(o => o.Id > 1).AsReplica().OrderBy(o => o.Id).AsSplitQuery(),
         ["on a subquery"] = q => q.Where(o => o.Products.AsQueryable().AsReplica().Any()),

@@ -22,6 +22,18 @@ public sealed class QueryPlanTests
         }
     }
 
+    [Theory]
+    [InlineData("south")]
+    [InlineData("south west -1\n")]
+    public void Carries_the_shard_that_the_query_names(string shard)
+    {
+        var plan = new QueryPlan(null, QueryHints.TakeFrom(new HashSet<string> { QueryHints.ShardTag(shard) }), CacheHints.None);
+
+        Assert.Equal(shard, plan.Hints.Shard);
+        Assert.Equal(plan, QueryPlan.FromTag(plan.ToTag()));
+        Assert.DoesNotContain('\n', plan.ToTag());
+    }
+
     [Fact]
     public void Is_found_among_the_tags_of_the_user()
     {

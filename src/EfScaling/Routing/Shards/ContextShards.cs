@@ -115,18 +115,20 @@ internal sealed class ContextShards(
     /// <summary>Returns the router of the shard that a query or a set-based write concerns.</summary>
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it is run.</param>
-    /// <exception cref="CrossShardException">There are several, or it is not certain which, or it is not the one that the context is bound to.</exception>
-    public ReadRouter RouterFor(ShardPlan plan, in RelationalCommandParameterObject command) => RouterFor(plan, command, out _);
-
-    /// <inheritdoc cref="RouterFor(ShardPlan, in RelationalCommandParameterObject)" />
-    /// <param name="plan">What its SQL says.</param>
-    /// <param name="command">How it is run.</param>
+    /// <param name="named">The shard that the application says it runs on; <see langword="null"/> if it says nothing.</param>
     /// <param name="claim">What the shard must own for that; <see langword="null"/> if nothing, or without a catalog.</param>
-    public ReadRouter RouterFor(ShardPlan plan, in RelationalCommandParameterObject command, out OwnershipClaim? claim)
+    /// <exception cref="CrossShardException">There are several, or it is not certain which, or it is not the one that the context is bound to or that is named.</exception>
+    /// <exception cref="InvalidOperationException">Two shards are the same database.</exception>
+    public ReadRouter RouterFor(ShardPlan plan, in RelationalCommandParameterObject command, string? named, out OwnershipClaim? claim)
     {
         RefuseFault();
         var picture = database.Picture;
         claim = plan.NeedsOwnership && IsGoverned ? new OwnershipClaim(picture, Own) : null;
+
+        if (named is not null)
+        {
+            return RouterOf(named, plan, command, picture, claim);
+        }
 
         if (plan.ChangedKey is { } key)
         {
@@ -162,6 +164,44 @@ internal sealed class ContextShards(
                     plan.Opaque is null ? CrossShardReason.NoShardKey : CrossShardReason.NotUnderstood,
                     $"A query could concern every shard: {choice.Unknown}. Compare the shard key with a value, as in Where(x => x.Key == key), or query each shard by ForEachShardAsync(...).",
                     []);
+    }
+
+    /// <summary>Returns whether a command writes a reference table on every shard.</summary>
+    public bool WritesCopies(ShardPlan? plan) => plan?.CopiedTable is not null && bound is null && database.Options.Shards.Length > 1;
+
+    /// <summary>Returns what writes rows of reference tables on every shard.</summary>
+    /// <param name="own">The context's own connection.</param>
+    /// <param name="hasOthers">Whether other rows would be written with them.</param>
+    /// <exception cref="CrossShardException">There are others, or a transaction of the context is open, or the context is bound to a shard.</exception>
+    public CopiedWrite CopiesFor(IRelationalConnection own, bool hasOthers)
+    {
+        RefuseFault();
+        string[] all = [Own, .. database.Options.Shards.Select(s => s.Name).Where(s => s != Own)];
+        if (bound is not null)
+        {
+            throw Refusal(
+                CrossShardReason.OutsideBoundShard,
+                $"SaveChanges of a context that is bound to the shard '{bound}' was asked to write a reference table, of which every shard has a copy. Write it with a context that spans all shards: CreateDbContext().",
+                all);
+        }
+
+        if (hasOthers)
+        {
+            throw Refusal(
+                CrossShardReason.SeveralShards,
+                $"SaveChanges was asked to write rows of a reference table, of which each of the shards {Names(all)} has a copy, together with rows of single shards. Save the rows of reference tables by themselves.",
+                all);
+        }
+
+        if (own.CurrentTransaction is not null || OwnConnection.TransactionAround(own) is not null)
+        {
+            throw Refusal(
+                CrossShardReason.OpenTransaction,
+                $"A write of a reference table, of which each of the shards {Names(all)} has a copy, was to be part of a transaction that is open on '{Own}'. Write it before or after the transaction, or with a context of its own.",
+                all);
+        }
+
+        return new CopiedWrite([.. all.Select(s => RouterOf(s, own))]);
     }
 
     /// <summary>Returns the router of the one shard that all of some rows live on.</summary>
@@ -202,15 +242,16 @@ internal sealed class ContextShards(
     /// <summary>Says in words which shards a command concerns and which conditions say so.</summary>
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it would be run.</param>
+    /// <param name="named">The shard that the application says it runs on; <see langword="null"/> if it says nothing.</param>
     /// <param name="router">The router of the shard; <see langword="null"/> if it would be refused.</param>
-    public string Explain(ShardPlan plan, in RelationalCommandParameterObject command, out ReadRouter? router)
+    public string Explain(ShardPlan plan, in RelationalCommandParameterObject command, string? named, out ReadRouter? router)
     {
         router = null;
         string outcome;
         try
         {
-            router = RouterFor(plan, command);
-            outcome = $"shard {router.ShardName}";
+            router = RouterFor(plan, command, named, out _);
+            outcome = named is null ? $"shard {router.ShardName}" : $"shard {router.ShardName}, by OnShard";
         }
         catch (Exception refusal) when (refusal is CrossShardException or ShardKeyException)
         {
@@ -356,6 +397,34 @@ internal sealed class ContextShards(
             _noted = (session, database.Picture.Epoch);
             session.Use(Token);
         }
+    }
+
+    private ReadRouter RouterOf(string named, ShardPlan plan, in RelationalCommandParameterObject command, ShardPicture picture, OwnershipClaim? claim)
+    {
+        if (database.Options.Find(named) is null)
+        {
+            throw new InvalidOperationException(
+                $"OnShard was given '{named}', which is no shard; the shards are {Names([.. database.Options.Shards.Select(s => s.Name)])}. Name one of them, as GetShardMap().ShardOf(key) does.");
+        }
+
+        if (bound is not null && bound != named)
+        {
+            throw Outside("A query with OnShard", [named]);
+        }
+
+        var choice = _resolver.Resolve(picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim);
+        if (claim is not null)
+        {
+            claim.Shard = named;
+        }
+
+        IReadOnlyList<string> certain = choice.Several ?? (choice.Single is { } single ? [single] : []);
+        return certain.All(s => s == named)
+            ? RouterOf(named, command.Connection)
+            : throw Refusal(
+                CrossShardReason.OutsideNamedShard,
+                $"A query was to run on the shard '{named}' by OnShard(...), but concerns {Names(certain)}. Leave OnShard(...) out, or name the shard of the keys.",
+                certain);
     }
 
     private ReadRouter RouterOf(string shard, IRelationalConnection own)

@@ -20,4 +20,7 @@ public enum CrossShardReason
 
     /// <summary>A transaction of the context is open on another shard than the one that the command concerns.</summary>
     OpenTransaction,
+
+    /// <summary>The rows are on another shard than the one that <c>OnShard</c> names.</summary>
+    OutsideNamedShard,
 }

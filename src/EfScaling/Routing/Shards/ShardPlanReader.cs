@@ -21,6 +21,7 @@ internal sealed class ShardPlanReader
     private readonly bool _comparesTexts;
     private string? _opaque;
     private string? _changedKey;
+    private string? _copiedTable;
 
     private ShardPlanReader(bool comparesTexts) => _comparesTexts = comparesTexts;
 
@@ -32,7 +33,7 @@ internal sealed class ShardPlanReader
         // A set operation compares by the looser collation of its arms, and its columns only tell the first one's.
         var reader = new ShardPlanReader(comparesTexts: !LooseTexts.InSetOperations(root));
         reader.PlaceRoot(root);
-        return new ShardPlan([.. reader._tables], reader._opaque, reader._changedKey);
+        return new ShardPlan([.. reader._tables], reader._opaque, reader._changedKey, reader._copiedTable);
     }
 
     private void PlaceRoot(Expression root)
@@ -44,7 +45,7 @@ internal sealed class ShardPlanReader
                 break;
 
             case UpdateExpression update:
-                NoteTarget(update.Table);
+                NoteTarget(update.Table, update, update.SelectExpression);
                 PlaceSelect(update.SelectExpression, new KeyFacts(_comparesTexts));
                 foreach (var setter in update.ColumnValueSetters)
                 {
@@ -59,12 +60,12 @@ internal sealed class ShardPlanReader
                 break;
 
             case DeleteExpression delete:
-                NoteTarget(delete.Table);
+                NoteTarget(delete.Table, delete, delete.SelectExpression);
                 PlaceSelect(delete.SelectExpression, new KeyFacts(_comparesTexts));
                 break;
 
             case not null when ProviderComparisons.FindDelete(root) is var (table, fromItems, predicate):
-                PlaceDelete(table, fromItems, predicate);
+                PlaceDelete(root, table, fromItems, predicate);
                 break;
 
             default:
@@ -73,9 +74,9 @@ internal sealed class ShardPlanReader
         }
     }
 
-    private void PlaceDelete(TableExpression table, IReadOnlyList<TableExpressionBase> fromItems, SqlExpression? predicate)
+    private void PlaceDelete(Expression root, TableExpression table, IReadOnlyList<TableExpressionBase> fromItems, SqlExpression? predicate)
     {
-        NoteTarget(table);
+        NoteTarget(table, root, fromItems.Count == 0 ? null : root);
         var facts = new KeyFacts(_comparesTexts);
         facts.Add(predicate);
         AddFactsOf(table, facts);
@@ -293,11 +294,21 @@ internal sealed class ShardPlanReader
         }
     }
 
-    private void NoteTarget(TableExpression table)
+    // What is written to the copies of a reference table must follow from its rows and the parameters alone, or they would differ.
+    private void NoteTarget(TableExpression table, Expression root, Expression? reads)
     {
-        if (PlaceOf(table)?.Placement == TablePlacement.Reference)
+        if (PlaceOf(table)?.Placement != TablePlacement.Reference)
         {
-            _opaque ??= $"it writes the reference table '{table.Name}', of which every shard has a copy";
+            return;
+        }
+
+        if (QueryFactsReader.Judge(root) is null && (reads is null || (reads is SelectExpression { Tables.Count: 1, Limit: null, Offset: null })) && !Selects.Within(root))
+        {
+            _copiedTable = table.Name;
+        }
+        else
+        {
+            _opaque ??= $"it writes the reference table '{table.Name}', of which every shard has a copy, by more than its own rows, parameters and functions without side effects";
         }
     }
 
@@ -362,6 +373,25 @@ internal sealed class ShardPlanReader
         {
             _found |= node is RowNumberExpression;
             return node is SelectExpression ? node : base.VisitExtension(node);
+        }
+    }
+
+    // Finds selects below that of the statement itself.
+    private sealed class Selects : ExpressionVisitor
+    {
+        private int _found;
+
+        public static bool Within(Expression root)
+        {
+            var search = new Selects();
+            search.Visit(root);
+            return search._found > (root is UpdateExpression or DeleteExpression ? 1 : 0);
+        }
+
+        protected override Expression VisitExtension(Expression node)
+        {
+            _found += node is SelectExpression ? 1 : 0;
+            return base.VisitExtension(node);
         }
     }
 

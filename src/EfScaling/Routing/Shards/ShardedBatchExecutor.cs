@@ -10,21 +10,52 @@ using Npgsql;
 namespace EfScaling.Routing.Shards;
 
 /// <summary>Writes what SaveChanges has to write on the shard that it lives on.</summary>
-/// <remarks>All of it lives on one: several are refused before anything is sent. So the transaction is that of one database, as without shards.</remarks>
+/// <remarks>
+/// All of it lives on one, and the transaction is that of one database, as without shards; or it is rows of reference tables alone, which are written on every shard. Anything else is
+/// refused before anything is sent.
+/// </remarks>
 internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbContext current, ReadRouter router) : IBatchExecutor
 {
     /// <inheritdoc />
     public int Execute(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection)
     {
+        if (CopiesOfChanges(connection) is { } copies)
+        {
+            var batches = commandBatches.ToList();
+            return copies.Run(shard => ExecuteOn(batches, shard.Connection));
+        }
+
         if (router.Shards is { IsGoverned: true } shards)
         {
             return Execute(shards, commandBatches, connection);
         }
 
-        var target = Begin(connection).Connection;
+        return ExecuteOn(commandBatches, Begin(connection).Connection);
+    }
+
+    /// <inheritdoc />
+    public async Task<int> ExecuteAsync(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default)
+    {
+        if (CopiesOfChanges(connection) is { } copies)
+        {
+            // Their values are those of the application, so the same commands write the same rows everywhere.
+            var batches = commandBatches.ToList();
+            return await copies.RunAsync(shard => ExecuteOnAsync(batches, shard.Connection, cancellationToken), cancellationToken).ConfigureAwait(false);
+        }
+
+        if (router.Shards is { IsGoverned: true } shards)
+        {
+            return await ExecuteAsync(shards, commandBatches, connection, cancellationToken).ConfigureAwait(false);
+        }
+
+        return await ExecuteOnAsync(commandBatches, Begin(connection).Connection, cancellationToken).ConfigureAwait(false);
+    }
+
+    private int ExecuteOn(IEnumerable<ModificationCommandBatch> batches, IRelationalConnection target)
+    {
         try
         {
-            return inner.Execute(commandBatches, target);
+            return inner.Execute(batches, target);
         }
         catch (Exception exception) when (Named(target, exception) is { } named)
         {
@@ -32,18 +63,11 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
         }
     }
 
-    /// <inheritdoc />
-    public async Task<int> ExecuteAsync(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default)
+    private async Task<int> ExecuteOnAsync(IEnumerable<ModificationCommandBatch> batches, IRelationalConnection target, CancellationToken cancellationToken)
     {
-        if (router.Shards is { IsGoverned: true } shards)
-        {
-            return await ExecuteAsync(shards, commandBatches, connection, cancellationToken).ConfigureAwait(false);
-        }
-
-        var target = Begin(connection).Connection;
         try
         {
-            return await inner.ExecuteAsync(commandBatches, target, cancellationToken).ConfigureAwait(false);
+            return await inner.ExecuteAsync(batches, target, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (Named(target, exception) is { } named)
         {
@@ -145,6 +169,34 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
         }
 
         return target;
+    }
+
+    // What writes the changes on every shard; null if none of them is of a reference table, or there is one shard alone.
+    private CopiedWrite? CopiesOfChanges(IRelationalConnection connection)
+    {
+        if (router.Shards is not { Database: { Model.HasReferenceTables: true, Options.Shards.Length: > 1 } database } shards)
+        {
+            return null;
+        }
+
+        var (hasCopies, hasOthers) = (false, false);
+        var tracker = current.Context.ChangeTracker;
+        var detects = tracker.AutoDetectChangesEnabled;
+        tracker.AutoDetectChangesEnabled = false;
+        try
+        {
+            foreach (var entry in tracker.Entries().Where(e => e.State is EntityState.Added or EntityState.Modified or EntityState.Deleted))
+            {
+                var isCopied = database.Model.Find(entry.Metadata).Placement == TablePlacement.Reference;
+                (hasCopies, hasOthers) = (hasCopies || isCopied, hasOthers || !isCopied);
+            }
+        }
+        finally
+        {
+            tracker.AutoDetectChangesEnabled = detects;
+        }
+
+        return hasCopies ? shards.CopiesFor(connection, hasOthers) : null;
     }
 
     private List<string> ShardsOfChanges(ContextShards shards, ShardPicture picture, OwnershipClaim? claim)

@@ -130,6 +130,18 @@ public sealed class ShardPlanReaderTests
             c.Orders.Where(o => o.TenantId == 5).ExecuteUpdate(s => s.SetProperty(o => o.Total, o => o.Lines.Sum(l => l.Price)));
         }));
 
+    [Fact]
+    public void Reads_writes_of_reference_tables() => Assert.Equal(
+        ["copies of Products", "copies of Products", "opaque", "opaque", "opaque"],
+        PlansOf(c =>
+        {
+            c.Products.Where(p => p.Id == AnId).ExecuteUpdate(s => s.SetProperty(p => p.Name, p => p.Name.ToLower() + "x"));
+            c.Products.Where(p => p.Name.StartsWith("x")).ExecuteDelete();
+            c.Products.Where(p => p.Id == 5).ExecuteUpdate(s => s.SetProperty(p => p.Name, p => Guid.NewGuid().ToString()));
+            c.Products.Where(p => c.Products.Any(o => o.Id > p.Id)).ExecuteDelete();
+            c.Products.Where(p => c.Orders.Any(o => o.Id == p.Id)).ExecuteUpdate(s => s.SetProperty(p => p.Name, "x"));
+        }));
+
     private static List<string> PlansOf(Action<TenantsContext> use)
     {
         var plans = new List<string>();
@@ -152,7 +164,7 @@ public sealed class ShardPlanReaderTests
         }
     }
 
-    private static string Text(ShardPlan plan) => plan.Opaque is null ? string.Join("; ", plan.Tables.Select(Text)) : "opaque";
+    private static string Text(ShardPlan plan) => plan.Opaque is not null ? "opaque" : plan.CopiedTable is { } copied ? $"copies of {copied}" : string.Join("; ", plan.Tables.Select(Text));
 
     private static string Text(PlacedTable table) =>
         table.Name + " " + (table.Table.Placement == TablePlacement.DefaultShard ? "default"

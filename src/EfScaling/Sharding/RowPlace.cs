@@ -15,21 +15,20 @@ internal static class RowPlace
     /// <exception cref="ShardKeyException">The key belongs to no shard.</exception>
     public static IReadOnlyList<string> ShardsOf(ShardedTable table, ShardMap map, EntityEntry entry)
     {
-        if (table.Key.IsEmpty)
-        {
-            return BucketOf(table, map, entry) is { } told
-                ? map.ShardsOfBucket(told)
-                : throw new InvalidOperationException(
-                    $"SaveChanges was given a '{entry.Metadata.DisplayName()}' that does not say whom it belongs to. Add it with the entity that it belongs to.");
-        }
-
-        var key = KeyOf(table, entry);
-        if (!table.Ids.IsEmpty && entry.State != EntityState.Deleted && map.BucketOf(key) is { } bucket)
+        if (!table.Ids.IsEmpty && entry.State != EntityState.Deleted && BucketOf(table, map, entry) is { } bucket)
         {
             Check(table, entry, bucket);
         }
 
-        return [map.ShardOf(key)];
+        if (!table.Key.IsEmpty)
+        {
+            return [map.ShardOf(KeyOf(table, entry))];
+        }
+
+        return BucketOf(table, map, entry) is { } told
+            ? map.ShardsOfBucket(told)
+            : throw new InvalidOperationException(
+                $"SaveChanges was given a '{entry.Metadata.DisplayName()}' that does not say whom it belongs to. Add it with the entity that it belongs to.");
     }
 
     /// <summary>Returns the bucket of an entity's row.</summary>
@@ -67,7 +66,7 @@ internal static class RowPlace
             if (value.CurrentValue is { } present && (entry.State != EntityState.Modified || value.IsModified) && id.BucketOf(present) != bucket)
             {
                 throw new InvalidOperationException(
-                    $"SaveChanges was given a '{entry.Metadata.DisplayName()}' whose '{id.Name}' carries another bucket than its shard key '{string.Join(", ", table.Key.Select(c => c.Property.Name))}' has. Set the shard key before the entity is added, let HasShardedId() make the id, and refer only to rows with the same shard key.");
+                    $"SaveChanges was given a '{entry.Metadata.DisplayName()}' whose '{id.Name}' carries another bucket than {(table.Key.IsEmpty ? "the other ids that it has" : $"its shard key '{string.Join(", ", table.Key.Select(c => c.Property.Name))}' has")}. Set the shard key before the entity is added, let HasShardedId() make the id, and refer only to rows with the same shard key.");
             }
         }
     }

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
 
 namespace EfScaling.Routing.Shards;
 
@@ -40,6 +41,8 @@ internal static class OrderedCommit
     /// <inheritdoc cref="Run" />
     public static async Task RunAsync(IReadOnlyList<(string Shard, IDbContextTransaction Transaction)> transactions, CancellationToken cancellationToken)
     {
+        // Behind the first commit there is no way back, and one that is cancelled leaves nobody knowing what became of it.
+        cancellationToken.ThrowIfCancellationRequested();
         var outcome = new Outcome();
         foreach (var (shard, transaction) in transactions)
         {
@@ -51,8 +54,7 @@ internal static class OrderedCommit
 
             try
             {
-                // Behind the first there is no way back.
-                await transaction.CommitAsync(outcome.Committed.Count == 0 ? cancellationToken : CancellationToken.None).ConfigureAwait(false);
+                await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
                 outcome.Committed.Add(shard);
             }
             catch (Exception failure) when (outcome.Takes(shard, failure))
@@ -78,14 +80,14 @@ internal static class OrderedCommit
 
         public bool Takes(string shard, Exception failure)
         {
-            var inDoubt = CommitDoubt.RemainsAfter(failure);
-            if (Committed.Count == 0 && !inDoubt)
+            if (Committed.Count == 0 && !CommitDoubt.RemainsAfter(failure))
             {
                 return false;
             }
 
+            // Only the server's own refusal is certain: an interceptor of the application may fail behind the commit.
             _failure ??= failure;
-            (inDoubt ? _inDoubt : NotCommitted).Add(shard);
+            (failure is PostgresException && !CommitDoubt.RemainsAfter(failure) ? NotCommitted : _inDoubt).Add(shard);
             return true;
         }
 

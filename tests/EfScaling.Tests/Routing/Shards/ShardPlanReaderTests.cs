@@ -135,8 +135,8 @@ public sealed class ShardPlanReaderTests
         ["copies of Products", "copies of Products", "opaque", "opaque", "opaque"],
         PlansOf(c =>
         {
-            c.Products.Where(p => p.Id == AnId).ExecuteUpdate(s => s.SetProperty(p => p.Name, p => p.Name.ToLower() + "x"));
-            c.Products.Where(p => p.Name.StartsWith("x")).ExecuteDelete();
+            c.Products.Where(p => p.Id == AnId).ExecuteUpdate(s => s.SetProperty(p => p.Name, p => p.Name.Replace("a", "b") + "x"));
+            c.Products.Where(p => p.Name.StartsWith("xy")).ExecuteDelete();
             c.Products.Where(p => p.Id == 5).ExecuteUpdate(s => s.SetProperty(p => p.Name, p => Guid.NewGuid().ToString()));
             c.Products.Where(p => c.Products.Any(o => o.Id > p.Id)).ExecuteDelete();
             c.Products.Where(p => c.Orders.Any(o => o.Id == p.Id)).ExecuteUpdate(s => s.SetProperty(p => p.Name, "x"));

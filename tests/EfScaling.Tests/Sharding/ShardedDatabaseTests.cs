@@ -1,0 +1,37 @@
+using EfScaling.Sharding;
+using EfScaling.Tests.Routing.Shards;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfScaling.Tests.Sharding;
+
+/// <summary>Maps that do not fit the model are refused with what to change.</summary>
+public sealed class ShardedDatabaseTests
+{
+    [Fact]
+    public void Ids_need_a_map_whose_buckets_they_can_carry()
+    {
+        Assert.NotNull(DatabaseOf(s => s.Buckets(ShardedId.MaxBuckets)));
+        var refusal = Assert.Throws<InvalidOperationException>(() => DatabaseOf(s => s.Buckets(2048)));
+        Assert.Contains("The shard map has 2048 buckets, and the ids that HasShardedId() makes carry the bucket, one of 1024 at most", refusal.Message, StringComparison.Ordinal);
+        refusal = Assert.Throws<InvalidOperationException>(() => DatabaseOf(s => s.UseMap(shards => new RingShardMap(shards))));
+        Assert.Contains("The shard map has no buckets", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(128)]
+    public void A_generators_number_is_one_of_128(int number)
+    {
+        var refusal = Assert.Throws<ArgumentOutOfRangeException>(() => new ShardingOptionsBuilder().GeneratorNumber(number));
+        Assert.Contains("from 0 to 127", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(127, new ShardingOptionsBuilder().GeneratorNumber(127).Options.GeneratorNumber);
+    }
+
+    private static ShardedDatabase DatabaseOf(Action<ShardingOptionsBuilder> configure)
+    {
+        var options = new ShardingOptionsBuilder().AddShard("a", "Host=a.invalid").AddShard("b", "Host=b.invalid");
+        configure(options);
+        using var context = new TenantsContext(new DbContextOptionsBuilder().UseNpgsql("Host=nowhere.invalid").Options);
+        return new ShardedDatabase(options.Options, context.Model);
+    }
+}

@@ -54,6 +54,9 @@ public static class ShardedId
     internal static long Of(long millisecond, int bucket, int generator, int sequence) =>
         (millisecond << MillisecondShift) | ((long)bucket << BucketShift) | ((long)generator << SequenceBits) | (long)sequence;
 
+    /// <summary>Returns the SQL of the bucket that the ids of a column carry.</summary>
+    internal static string BucketSql(string column) => string.Create(CultureInfo.InvariantCulture, $"(({column} >> {BucketShift}) & {MaxBuckets - 1})");
+
     /// <summary>Returns the millisecond that an id carries.</summary>
     internal static long MillisecondOf(long id) => id >> MillisecondShift;
 

@@ -151,6 +151,24 @@ public sealed class ShardedIdTests(PressDatabases databases) : IClassFixture<Pre
     }
 
     [Fact]
+    public async Task Rows_that_only_have_the_id_of_their_owner_are_verified_as_well()
+    {
+        var (one, other) = databases.TwoOfDifferentShards();
+        await using var context = databases.Sharded.CreateDbContext();
+        var placement = await context.Database.VerifyPlacementAsync();
+        Assert.True(placement.IsRight, placement.ToString());
+        Assert.Equal(12 * 6, placement.Tables.Where(t => t.Table == "Note").Sum(t => t.Rows));
+        await using var bound = databases.Sharded.CreateDbContext(ShardKey.Of(one.Id));
+        var stray =
+            $"SET session_replication_role = replica; INSERT INTO \"Note\" (\"ArticleId\", \"Number\", \"Text\") VALUES ({other.Articles[0].Id}, 9, 'stray'); RESET session_replication_role";
+        await bound.Database.ExecuteSqlRawAsync(stray);
+        placement = await context.Database.VerifyPlacementAsync();
+        var found = Assert.Single(placement.Tables, t => t.Misplaced > 0);
+        Assert.Equal(("Note", 1, databases.ShardOf(other)), (found.Table, found.Misplaced, found.Examples[0].BelongsTo));
+        await bound.Database.ExecuteSqlRawAsync("DELETE FROM \"Note\" WHERE \"Number\" = 9");
+    }
+
+    [Fact]
     public async Task A_context_without_shards_says_that_it_makes_no_ids()
     {
         await using var whole = databases.Whole();

@@ -34,7 +34,7 @@ public partial class QueryCacheDocumentationTests
             .. Enum.GetNames<PublishFailure>(),
             .. MethodsOf(typeof(QueryCacheOptionsBuilder)),
             .. typeof(RedisOptions).GetProperties().Select(p => p.Name).Except([nameof(RedisOptions.Endpoints), "EqualityContract"]),
-            .. MethodsOf(typeof(EfScalingQueryableExtensions)).Except(["AsReplica", "WithMaxStaleness", "WithContract"]),
+            .. MethodsOf(typeof(EfScalingQueryableExtensions)).Except(["AsReplica", "WithMaxStaleness", "WithContract", "OnShard"]),
             .. MethodsOf(typeof(EfScalingDatabaseFacadeExtensions)).Where(m => m.Contains("Cache", StringComparison.Ordinal) || m.Contains("Written", StringComparison.Ordinal)),
         ];
 

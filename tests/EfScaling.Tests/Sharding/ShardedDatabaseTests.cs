@@ -1,6 +1,7 @@
 using EfScaling.Sharding;
 using EfScaling.Tests.Routing.Shards;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace EfScaling.Tests.Sharding;
 
@@ -32,6 +33,6 @@ public sealed class ShardedDatabaseTests
         var options = new ShardingOptionsBuilder().AddShard("a", "Host=a.invalid").AddShard("b", "Host=b.invalid");
         configure(options);
         using var context = new TenantsContext(new DbContextOptionsBuilder().UseNpgsql("Host=nowhere.invalid").Options);
-        return new ShardedDatabase(options.Options, context.Model);
+        return new ShardedDatabase(options.Options, context.Model, TimeProvider.System, NullLogger.Instance);
     }
 }

@@ -114,8 +114,11 @@ internal sealed class PlacementCheck(ShardedDatabase database, ShardWork work, P
                 {
                     count = row.GetInt64(0);
                     last = [.. page.Order.Select((_, i) => row.GetString(1 + i))];
-                    var key = ShardKey.Composite([.. place.Key.Select((c, i) => ShardKey.FromValue(row.GetValue(1 + page.Order.Count + i), c.Type))]);
-                    if (ShardOf(map, key) is var belongs && belongs != shard)
+                    var first = 1 + page.Order.Count;
+                    var key = place.Key.IsEmpty
+                        ? ShardKey.Of(row.GetInt64(first))
+                        : ShardKey.Composite([.. place.Key.Select((c, i) => ShardKey.FromValue(row.GetValue(first + i), c.Type))]);
+                    if ((place.Key.IsEmpty ? ShardOf(map, row.GetInt64(first), shard) : ShardOf(map, key)) is var belongs && belongs != shard)
                     {
                         misplaced++;
                         if (examples.Count < options.Examples)
@@ -165,6 +168,12 @@ internal sealed class PlacementCheck(ShardedDatabase database, ShardWork work, P
             cancellationToken).ConfigureAwait(false);
         return (rows, digest);
     }
+
+    // Single keys of a bucket may be placed elsewhere, and then the row may be on either shard.
+    private static string? ShardOf(ShardMap map, long id, string shard) =>
+        id < 0 || ShardedId.BucketOf(id) >= map.BucketCount ? null
+            : map.ShardsOfBucket(ShardedId.BucketOf(id)) is var shards && shards.Contains(shard) ? shard
+            : shards[0];
 
     private static string? ShardOf(ShardMap map, in ShardKey key)
     {

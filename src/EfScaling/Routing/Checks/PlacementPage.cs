@@ -7,7 +7,7 @@ namespace EfScaling.Routing.Checks;
 
 /// <summary>The statement that looks at the next rows of a sharded table, in the order of its primary key.</summary>
 /// <remarks>
-/// A row of the result: how many rows the page has; the values of the primary key as text, from which the next page goes on; the shard key. Where the map has buckets the
+/// A row of the result: how many rows the page has; the values of the primary key as text, from which the next page goes on; the shard key, or the id that tells the bucket of a row without one. Where the map has buckets the
 /// server leaves out the rows that are in one of the shard alone. The last row of the page is always there.
 /// </remarks>
 internal sealed class PlacementPage
@@ -20,9 +20,10 @@ internal sealed class PlacementPage
     {
         Order = [.. table.PrimaryKey?.Columns ?? []];
         var columns = Order.Select(c => sql.DelimitIdentifier(c.Name)).ToList();
-        var keys = place.Key.Select(c => sql.DelimitIdentifier(c.Name)).ToList();
+        var keys = (place.Key.IsEmpty ? place.Ids.Take(1).Select(c => c.Name) : place.Key.Select(c => c.Name)).Select(sql.DelimitIdentifier).ToList();
         var bucket = buckets is null
             ? "NULL::bigint"
+            : place.Key.IsEmpty ? ShardedId.BucketSql(keys[0])
             : BucketExpression.Of([.. place.Key.Take(buckets.PrefixLength == 0 ? place.Key.Length : buckets.PrefixLength).Select(c => (sql.DelimitIdentifier(c.Name), c.Type))], buckets.BucketCount);
         string[] page = [.. columns.Select((c, i) => $"{c}::text AS p{Number(i)}"), .. keys.Select((k, i) => $"{k} AS k{Number(i)}")];
         var order = columns.Count == 0 ? string.Empty : $"ORDER BY {string.Join(", ", columns)}";

@@ -22,7 +22,7 @@ internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inne
     {
         var own = shards().Own;
         var database = shards().Database;
-        var (placement, map, key) = PlacementOf(insert, model, database);
+        var (placement, map, key, ids) = PlacementOf(insert, model, database);
         if (placement == TablePlacement.Reference)
         {
             return insert;
@@ -33,6 +33,11 @@ internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inne
             return own == database.Options.Default.Name ? insert : null;
         }
 
+        if (key.Length == 0 && ids.Length > 0)
+        {
+            return WithRowsOf(insert, row => ShardOf(insert, row, ids[0], database.Picture.Maps[map]) == own);
+        }
+
         var columns = Array.ConvertAll(key, k => (Index: Array.IndexOf(insert.Columns, k.Name), k.Type));
         if (columns.Any(c => c.Index < 0))
         {
@@ -40,9 +45,24 @@ internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inne
                 $"A migration inserts rows into '{insert.Table}' without their shard key '{string.Join(", ", key.Select(k => k.Name))}', so that no shard is theirs. Name the column in InsertData(...).");
         }
 
-        int[] rows = [.. Enumerable.Range(0, insert.Values.GetLength(0)).Where(row => database.Picture.Maps[map].ShardOf(KeyOf(insert, row, columns)) == own)];
+        return WithRowsOf(insert, row => database.Picture.Maps[map].ShardOf(KeyOf(insert, row, columns)) == own);
+    }
+
+    private static InsertDataOperation? WithRowsOf(InsertDataOperation insert, Func<int, bool> isOwn)
+    {
+        int[] rows = [.. Enumerable.Range(0, insert.Values.GetLength(0)).Where(isOwn)];
         return rows.Length == 0 ? null : WithRows(insert, rows);
     }
+
+    // A row without a shard key of its own lives where its id says.
+    private static string ShardOf(InsertDataOperation insert, int row, string id, ShardMap map) =>
+        Array.IndexOf(insert.Columns, id) is >= 0 and var column
+        && insert.Values[row, column] is long and >= 0 and var value
+        && ShardedId.BucketOf(value) < map.BucketCount
+        && map.ShardsOfBucket(ShardedId.BucketOf(value)) is [var shard]
+            ? shard
+            : throw new InvalidOperationException(
+                $"A migration inserts rows into '{insert.Table}' whose '{id}' does not tell the one shard that is theirs. Set it to the id of the row that they belong to.");
 
     private static ShardKey KeyOf(InsertDataOperation insert, int row, (int Index, ShardKeyType Type)[] columns) =>
         ShardKey.Composite(Array.ConvertAll(columns, c => ShardKey.FromValue(insert.Values[row, c.Index], c.Type)));
@@ -64,16 +84,16 @@ internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inne
     }
 
     // As the application's model says; for tables that it has no more, as the model of the migration does.
-    private static (TablePlacement Placement, string Map, (string Name, ShardKeyType Type)[] Key) PlacementOf(InsertDataOperation insert, IModel? model, ShardedDatabase database)
+    private static (TablePlacement Placement, string Map, (string Name, ShardKeyType Type)[] Key, string[] Ids) PlacementOf(InsertDataOperation insert, IModel? model, ShardedDatabase database)
     {
         if (insert[EntityPlacement.PlacementAnnotation] is TablePlacement.Reference or TablePlacement.DefaultShard)
         {
-            return ((TablePlacement)insert[EntityPlacement.PlacementAnnotation]!, string.Empty, []);
+            return ((TablePlacement)insert[EntityPlacement.PlacementAnnotation]!, string.Empty, [], []);
         }
 
         if ((database.Model.Find(insert.Schema, insert.Table) ?? TableIn(model, insert)) is { } table)
         {
-            return (table.Placement, table.Map, [.. table.Key.Select(c => (c.Name, c.Type))]);
+            return (table.Placement, table.Map, [.. table.Key.Select(c => (c.Name, c.Type))], [.. table.Ids.Select(c => c.Name)]);
         }
 
         throw new InvalidOperationException(

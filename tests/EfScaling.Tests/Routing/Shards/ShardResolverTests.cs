@@ -39,12 +39,12 @@ public sealed class ShardResolverTests
         Assert.Equal(default, Resolve(small, c => c.Posts.Where(p => p.Id == beyond).ToList()));
     }
 
-    private static ShardChoice Resolve(ShardMap map, Action<TenantsContext> use)
+    private static ShardChoice Resolve(ShardMap map, Func<TenantsContext, object> query)
     {
         var choice = default(ShardChoice);
         CommandCapture.Of(
             o => new TenantsContext(o),
-            use,
+            c => _ = query(c),
             tree =>
             {
                 var plan = ShardPlanReader.Read(tree);

@@ -21,7 +21,6 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure.Internal;
-using Npgsql.EntityFrameworkCore.PostgreSQL.Storage.Internal;
 
 namespace EfScaling.Infrastructure;
 
@@ -49,12 +48,12 @@ internal static class EfScalingServices
         new EntityFrameworkServicesBuilder(services).TryAdd<IResettableService, ReadRouter>(p => p.GetRequiredService<ReadRouter>());
 
         // These keep no state; EF's own way of adding them would make new ones for each context.
+        services.AddSingleton<IInterceptor, PrimaryConnectionInterceptor>();
         services.AddSingleton<IInterceptor, ReadOnlyContextInterceptor>();
         services.AddSingleton<IInterceptor, QueryOperatorInterceptor>();
         services.AddSingleton<IInterceptor, SnapshotTransactionInterceptor>();
         services.AddSingleton<IConventionSetPlugin>(new EfScalingConventionPlugin(trackedReads, isSharded));
 
-        services.Replace(ServiceDescriptor.Scoped<INpgsqlRelationalConnection, PrimaryConnection>());
         services.Replace(ServiceDescriptor.Singleton<IRelationalCommandBuilderFactory, RoutedCommandBuilderFactory>());
         services.Replace(ServiceDescriptor.Singleton<IRelationalTransactionFactory, PositionedTransactionFactory>());
         services.Replace(ServiceDescriptor.Singleton<IModificationCommandFactory, XminModificationCommandFactory>());

@@ -2,7 +2,6 @@ using EfScaling.Replication;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace EfScaling.Routing;
 
@@ -19,7 +18,7 @@ internal sealed class NodeConnections(IServiceProvider services, Cluster cluster
 
     /// <summary>Returns the connection to a node.</summary>
     public NodeConnection To(Node node) =>
-        _last = _byOrdinal[node.Ordinal] ??= new NodeConnection(_dependencies ??= services.GetRequiredService<RelationalConnectionDependencies>() with { ContextOptions = cluster.NodeOptions }, node, cluster);
+        _last = _byOrdinal[node.Ordinal] ??= new NodeConnection(_dependencies ??= NodeConnectionDependencies.Create(services, cluster), node, cluster);
 
     /// <summary>Closes all of them.</summary>
     public void Reset()

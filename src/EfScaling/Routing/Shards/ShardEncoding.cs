@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
 
@@ -13,15 +14,17 @@ internal static class ShardEncoding
     /// <exception cref="ShardEncodingException">It leads to a shard with another encoding. It is closed again.</exception>
     public static void Check(IRelationalConnection opened)
     {
-        if (opened.DbConnection is NpgsqlConnection { PostgresParameters: var told } connection
-            && told.TryGetValue("server_encoding", out var encoding)
-            && encoding != Required
-            && ReadRouter.Of(opened).ShardName is { } shard)
+        if (OtherOf(opened.DbConnection) is { } encoding && ReadRouter.Of(opened).ShardName is { } shard)
         {
+            var connection = opened.DbConnection;
             connection.Close();
             throw new ShardEncodingException(shard, connection.Database, encoding);
         }
     }
+
+    /// <summary>Returns the encoding of the database that an open connection leads to; <see langword="null"/> if it is UTF8 or not told.</summary>
+    public static string? OtherOf(DbConnection opened) =>
+        opened is NpgsqlConnection { PostgresParameters: var told } && told.TryGetValue("server_encoding", out var encoding) && encoding != Required ? encoding : null;
 
     /// <summary>Checks a connection once it is opened.</summary>
     /// <param name="opening">Opens it.</param>

@@ -51,8 +51,8 @@ internal sealed class OwnershipClaim(ShardPicture picture, string shard)
     /// <param name="parameters">The parameters of the command.</param>
     public void AddTo(NpgsqlParameterCollection parameters)
     {
-        // All take locks in the same order.
-        _items.Sort();
+        // All take locks in the same order, whatever the culture of their process.
+        _items.Sort(static (x, y) => string.CompareOrdinal(x.Map, y.Map) is not 0 and var order ? order : x.Bucket.CompareTo(y.Bucket));
         var (maps, buckets, versions) = (new string[_items.Count], new int[_items.Count], new long[_items.Count]);
         for (var i = 0; i < maps.Length; i++)
         {

@@ -26,12 +26,19 @@ if (args is [StampedeProcess.Verb])
     return 0;
 }
 
+if (args is [ShardsProcess.Verb, var count])
+{
+    await ShardsProcess.ServeAsync(int.Parse(count, CultureInfo.InvariantCulture));
+    return 0;
+}
+
 IQuestion[] questions =
 [
     new SingleRowQuery(), new HundredRowQuery(), new ContextCreation(),
     new FixedServiceTime(), new StoppedReplica(), new PausedReplica(),
     new GuardedRead(), new CommitPosition(), new SessionLoad(),
     new CachedQuery(), new CacheDistance(), new CacheInvalidation(), new CacheStampede(),
+    new ShardedQuery(), new BoundContextCreation(), new ThousandShards(),
 ];
 var output = Array.IndexOf(args, "--output") is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
 string[] names = [.. args.Where(a => !a.StartsWith("--", StringComparison.Ordinal) && a != output)];

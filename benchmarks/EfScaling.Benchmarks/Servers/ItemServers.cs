@@ -4,6 +4,7 @@ using EfScaling.Replication;
 using EfScaling.Testing;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace EfScaling.Benchmarks.Servers;
 
@@ -37,6 +38,18 @@ internal sealed class ItemServers : IAsyncDisposable
             await cluster.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Creates another database with the same rows on the primary.</summary>
+    /// <returns>Its connection string.</returns>
+    public async Task<string> CreateDatabaseAsync(string name)
+    {
+        var database = new NpgsqlConnectionStringBuilder(Cluster.Primary.ConnectionString) { Database = name }.ConnectionString;
+        await using var context = new ItemContext(new DbContextOptionsBuilder<ItemContext>().UseNpgsql(database).EnableServiceProviderCaching(false).Options);
+        await context.Database.EnsureCreatedAsync();
+        await context.Database.ExecuteSqlRawAsync(Rows(TimeSpan.Zero));
+        await context.Database.ExecuteSqlRawAsync("VACUUM (FREEZE, ANALYZE)");
+        return database;
     }
 
     /// <summary>Options of plain EF over one server.</summary>

@@ -13,6 +13,9 @@ internal static class ShardingMeter
     private static readonly Counter<long> _refusals = _meter.CreateCounter<long>(
         "efscaling.sharding.refusals", "{command}", "Commands that were refused because no single shard could run them, by reason.");
 
+    private static readonly Counter<long> _plans = _meter.CreateCounter<long>(
+        "efscaling.sharding.plans", "{plan}", "SQL that was generated and read for its shards: once for each shape of a query, whatever its shards and parameters.");
+
     private static readonly Counter<long> _contexts = _meter.CreateCounter<long>(
         "efscaling.sharding.contexts", "{context}", "Contexts handed out by ShardedDbContextFactory, by the shard they are bound to; without a shard for those that span all.");
 
@@ -27,6 +30,9 @@ internal static class ShardingMeter
 
     /// <summary>Counts a command that was refused.</summary>
     public static void CountRefusal(string reason) => _refusals.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    /// <summary>Counts a plan.</summary>
+    public static void CountPlan() => _plans.Add(1);
 
     /// <summary>Counts a context that is bound to a shard.</summary>
     public static void CountContext(string shard) => _contexts.Add(1, new KeyValuePair<string, object?>("shard", shard));

@@ -1,5 +1,6 @@
 using System.Linq.Expressions;
 using EfScaling.Caching;
+using EfScaling.Diagnostics;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore.Query;
@@ -25,7 +26,12 @@ internal sealed class PlannedSqlGeneratorFactory(IQuerySqlGeneratorFactory inner
                 return command;
             }
 
-            routed = shards is null ? routed : routed.With(shards);
+            if (shards is not null)
+            {
+                ShardingMeter.CountPlan();
+                routed = routed.With(shards);
+            }
+
             var facts = isCached ? QueryFactsReader.Read(queryExpression) : null;
             if (facts?.Write is { } write)
             {

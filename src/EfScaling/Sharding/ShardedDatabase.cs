@@ -20,6 +20,7 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
     public ShardedDatabase(ShardingOptions options, IModel model, TimeProvider clock, ILogger logger)
     {
         Options = options;
+        DefaultShard = options.Default.Name;
         Model = ShardedModel.Of(model);
         RefuseTwins(options);
         string[] shards = [.. options.Shards.Select(s => s.Name)];
@@ -29,6 +30,9 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
 
     /// <summary>Gets the settings.</summary>
     public ShardingOptions Options { get; }
+
+    /// <summary>Gets the name of the shard of all that is not sharded.</summary>
+    public string DefaultShard { get; }
 
     /// <summary>Gets where the rows of each table live.</summary>
     public ShardedModel Model { get; }

@@ -31,14 +31,15 @@ internal sealed record ShardingOptions
     /// <inheritdoc />
     /// <remarks>A delegate counts as its method: options that are made anew for each context bring new delegates.</remarks>
     public bool Equals(ShardingOptions? other) =>
-        other is not null
-        && DefaultShard == other.DefaultShard
-        && Buckets == other.Buckets
-        && GeneratorNumber == other.GeneratorNumber
-        && Catalog == other.Catalog
-        && Shards.SequenceEqual(other.Shards)
-        && Maps.Count == other.Maps.Count
-        && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && map.Method == m.Value.Method);
+        ReferenceEquals(this, other)
+        || (other is not null
+            && DefaultShard == other.DefaultShard
+            && Buckets == other.Buckets
+            && GeneratorNumber == other.GeneratorNumber
+            && Catalog == other.Catalog
+            && Shards.SequenceEqual(other.Shards)
+            && Maps.Count == other.Maps.Count
+            && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && map.Method == m.Value.Method));
 
     /// <inheritdoc />
     public override int GetHashCode() => HashCode.Combine(DefaultShard, Buckets, Shards.Length, Shards.IsEmpty ? null : Shards[0], Maps.Count);

@@ -142,6 +142,39 @@ public sealed class ShardedEvidenceTests(ShopDatabases databases) : IClassFixtur
     }
 
     [Fact]
+    public async Task Plan_and_SQL_are_made_once_for_each_shape_of_a_query_on_whatever_shard()
+    {
+        // Others measure at the same time; what this test causes happens in its own flow.
+        var isOwn = new AsyncLocal<bool> { Value = true };
+        var plans = 0;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Name == "efscaling.sharding.plans")
+                {
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => plans += isOwn.Value ? 1 : 0);
+        listener.Start();
+
+        for (var id = 1; id <= ShopDatabases.Customers; id++)
+        {
+            await using var spanning = databases.Sharded.CreateDbContext();
+            await using var bound = databases.Sharded.CreateDbContext(ShardKey.Of(id));
+            foreach (var context in new[] { spanning, bound })
+            {
+                await context.Customers.Where(c => c.Id == id && c.Name != "only here").Select(c => c.Name).ToListAsync();
+                await context.Orders.AsSplitQuery().Include(o => o.Lines).Where(o => o.CustomerId == id && o.Total != -1).ToListAsync();
+            }
+        }
+
+        Assert.Equal(3, plans);
+    }
+
+    [Fact]
     public async Task Events_name_shards_and_reasons_and_no_key()
     {
         var log = new EventLog();

@@ -30,7 +30,7 @@ internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inne
 
         if (placement == TablePlacement.DefaultShard)
         {
-            return own == database.Options.Default.Name ? insert : null;
+            return own == database.DefaultShard ? insert : null;
         }
 
         if (key.Length == 0 && ids.Length > 0)

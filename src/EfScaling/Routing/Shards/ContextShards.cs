@@ -30,7 +30,7 @@ internal sealed class ContextShards(
     // The catalog in consistency tokens, among the shards.
     private const string CatalogInTokens = "efscaling.catalog";
 
-    private readonly ShardResolver _resolver = new(database.Options.Default.Name);
+    private readonly ShardResolver _resolver = new(database.DefaultShard);
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
     private (ConsistencySession? Session, long Epoch) _noted;
 
@@ -41,7 +41,7 @@ internal sealed class ContextShards(
     public bool IsBound => bound is not null;
 
     /// <summary>Gets the shard that the context's own connection leads to.</summary>
-    public string Own => bound ?? database.Options.Default.Name;
+    public string Own => bound ?? database.DefaultShard;
 
     /// <summary>Gets whether shards check what is read and written there.</summary>
     public bool IsGoverned => database.Catalog is not null;

@@ -32,7 +32,7 @@ internal static class ShardExplanation
     {
         if (table.Table.Placement == TablePlacement.DefaultShard)
         {
-            text.Append(CultureInfo.InvariantCulture, $"not sharded -> shard '{database.Options.Default.Name}'");
+            text.Append(CultureInfo.InvariantCulture, $"not sharded -> shard '{database.DefaultShard}'");
             return;
         }
 

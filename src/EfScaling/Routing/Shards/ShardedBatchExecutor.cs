@@ -241,7 +241,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             case TablePlacement.Reference:
                 return database.Options.Shards.Select(s => s.Name);
             case TablePlacement.DefaultShard:
-                return [database.Options.Default.Name];
+                return [database.DefaultShard];
             default:
                 var map = picture.Maps[place.Map];
                 claim?.Add(place.Map, RowPlace.BucketOf(place, map, entry) ?? MapOwnership.WholeShard);

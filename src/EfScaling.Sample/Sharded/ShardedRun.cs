@@ -1,4 +1,5 @@
 using System.Globalization;
+using EfScaling.Routing.Checks;
 using EfScaling.Routing.Shards;
 using EfScaling.Sample.Graph;
 using EfScaling.Sample.Report;
@@ -116,20 +117,23 @@ internal static class ShardedRun
         {
             // What the load did, before these questions count as well.
             var did = contexts.Shards.ToDictionary(s => s, s => (Reads: counts.ReadsOf(s), Replica: checker.ReplicaReadsOf(s), Writes: counts.WritesOf(s)));
-            var shards = new List<ShardSummary>();
-            foreach (var shard in contexts.Shards)
-            {
-                await using var context = contexts.CreateDbContextOnShard(shard);
-                using var primary = context.Database.UsePrimary();
-                var (users, follows) = (await KeysAsync(context.Users.Select(u => u.Id)), await KeysAsync(context.Follows.Select(f => f.FollowerId)));
-                var (posts, likes) = (await KeysAsync(context.Posts.Select(p => p.AuthorId)), await KeysAsync(context.Likes.Select(l => l.AuthorId)));
-                var misplaced = users.Concat(follows).Concat(posts).Concat(likes).Count(key => contexts.ShardOf(ShardKey.Of(key)) != shard);
-                shards.Add(new ShardSummary(shard, users.Count, follows.Count, posts.Count, likes.Count, misplaced, did[shard].Reads, did[shard].Replica, did[shard].Writes));
-            }
-
+            var placement = (await contexts.VerifyPlacementAsync(cancellationToken: stop)).Tables.ToLookup(t => t.Shard);
+            List<ShardSummary> shards =
+            [
+                .. contexts.Shards.Select(shard => new ShardSummary(
+                    shard,
+                    RowsOf(nameof(ShardedFeedContext.Users), placement[shard]),
+                    RowsOf(nameof(ShardedFeedContext.Follows), placement[shard]),
+                    RowsOf(nameof(ShardedFeedContext.Posts), placement[shard]),
+                    RowsOf(nameof(ShardedFeedContext.Likes), placement[shard]),
+                    placement[shard].Sum(t => t.Misplaced),
+                    did[shard].Reads,
+                    did[shard].Replica,
+                    did[shard].Writes)),
+            ];
             return ShardedReport.Of(shards, graph.People, graph.Friendships.Count * 2, loader.Posts, checker, counts.Refusals, seconds, explanation);
         }
 
-        Task<List<int>> KeysAsync(IQueryable<int> keys) => keys.NotCacheable().ToListAsync(stop);
+        static long RowsOf(string table, IEnumerable<TablePlacementResult> tables) => tables.Single(t => t.Table == table).Rows;
     }
 }

@@ -10,6 +10,7 @@ using EfScaling.Sharding;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Query;
@@ -135,9 +136,9 @@ internal static class EfScalingServices
             () => SourceOf(services, database.Options.Default) is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : SourceOf(services, database.Options.Default)));
     }
 
+    // Not the context's Model: after a fault of the model, a context that returns to its pool would only say that it is disposed.
     private static ShardedDatabase DatabaseOf(IServiceProvider services, ShardingOptions sharding) =>
-        services.GetRequiredService<ShardedDatabaseRegistry>().Get(
-            sharding, services.GetRequiredService<ICurrentDbContext>().Context.Model, services.GetRequiredService<ILoggerFactory>());
+        services.GetRequiredService<ShardedDatabaseRegistry>().Get(sharding, services.GetRequiredService<IModel>(), services.GetRequiredService<ILoggerFactory>());
 
     private static NpgsqlDataSource SourceOf(IServiceProvider services, ShardDefinition shard) =>
         shard.DataSource

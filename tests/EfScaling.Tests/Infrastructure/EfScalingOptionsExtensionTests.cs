@@ -176,7 +176,7 @@ public sealed class EfScalingOptionsExtensionTests
         var interceptors = context.GetService<IEnumerable<IInterceptor>>().Select(i => i.GetType());
 
         Assert.Equal(
-            new[] { nameof(QueryOperatorInterceptor), nameof(ReadOnlyContextInterceptor), nameof(SnapshotTransactionInterceptor) },
+            new[] { nameof(PrimaryConnectionInterceptor), nameof(QueryOperatorInterceptor), nameof(ReadOnlyContextInterceptor), nameof(SnapshotTransactionInterceptor) },
             interceptors.Select(t => t.Name).Where(n => n.EndsWith("Interceptor", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
     }
 

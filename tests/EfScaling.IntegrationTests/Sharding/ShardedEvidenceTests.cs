@@ -117,6 +117,7 @@ public sealed class ShardedEvidenceTests(ShopDatabases databases) : IClassFixtur
             customer.Name += "!";
             await context.SaveChangesAsync();
             await context.Customers.Where(c => c.Id == 1).ExecuteUpdateAsync(s => s.SetProperty(c => c.Name, c => c.Name.Replace("!", "")));
+            await Refused(CrossShardReason.OutsideNamedShard, () => context.Customers.Where(c => c.Id == 1).OnShard(other).CountAsync());
             await Refused(CrossShardReason.NoShardKey, () => context.Customers.CountAsync());
             await Refused(CrossShardReason.NotUnderstood, () => context.Customers.FromSql($"SELECT *, xmin FROM \"Customers\"").CountAsync());
             await Refused(CrossShardReason.SeveralShards, () => context.Customers.CountAsync(c => new[] { 1, 2, 3, 4, 5, 6 }.Contains(c.Id)));

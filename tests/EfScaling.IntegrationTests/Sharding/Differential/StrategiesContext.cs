@@ -36,6 +36,7 @@ public sealed class StrategiesContext(DbContextOptions<StrategiesContext> option
         modelBuilder.Entity<Colour>(c =>
         {
             c.IsReferenceTable();
+            c.Property(x => x.Id).ValueGeneratedNever();
             c.HasData(new Colour { Id = 1, Name = "red" }, new Colour { Id = 2, Name = "green" }, new Colour { Id = 3, Name = "blue" });
         });
         Family<ByHash>(modelBuilder, "Hash", map: null, isComposite: false);

@@ -71,11 +71,16 @@ internal sealed class ReadRouter(
     /// <summary>Gets or sets what the shard must own for the SaveChanges to come; <see langword="null"/> for nothing.</summary>
     public OwnershipClaim? Claim { get; set; }
 
-    /// <summary>Returns what the shard must own for SaveChanges, to the first of its commands.</summary>
-    public OwnershipClaim? TakeClaim()
+    /// <summary>Returns what the shard must own for SaveChanges, to the first command of each of its transactions.</summary>
+    /// <param name="connection">The connection that the command runs on. Without a transaction each command is one.</param>
+    public OwnershipClaim? ClaimFor(IRelationalConnection connection)
     {
         var claim = Claim;
-        Claim = null;
+        if (claim is not null && (connection.CurrentTransaction is not null || OwnConnection.TransactionAround(connection) is not null))
+        {
+            Claim = null;
+        }
+
         return claim;
     }
 

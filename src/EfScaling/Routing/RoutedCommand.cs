@@ -286,7 +286,7 @@ internal sealed class RoutedCommand(
             return command;
         }
 
-        if ((_claim ?? (parameterObject.CommandSource == CommandSource.SaveChanges ? RouterOf(parameterObject).TakeClaim() : null)) is { } claim)
+        if ((_claim ?? (parameterObject.CommandSource == CommandSource.SaveChanges ? RouterOf(parameterObject).ClaimFor(parameterObject.Connection) : null)) is { } claim)
         {
             Prove(claim, command, isRead: commandMethod == DbCommandMethod.ExecuteReader && parameterObject.CommandSource != CommandSource.SaveChanges);
         }

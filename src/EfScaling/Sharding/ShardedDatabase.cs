@@ -123,18 +123,12 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
     {
         var map = Options.Maps.TryGetValue(name, out var create) ? create(shards) : new HashShardMap(shards, Options.Buckets, types);
         Check(name, map, types, shards);
-        if (Model.MapsOfIds.Contains(name) && map.BucketCount is 0 or > ShardedId.MaxBuckets)
-        {
-            throw new InvalidOperationException(
-                $"{Title(name)} has {(map.BucketCount == 0 ? "no" : map.BucketCount)} buckets, and the ids that HasShardedId() makes carry the bucket, one of {ShardedId.MaxBuckets} at most. Use a HashShardMap of as many buckets, or let ids be of type Guid.");
-        }
-
         return map;
     }
 
     private static string Title(string name) => name.Length == 0 ? "The shard map" : $"The shard map '{name}'";
 
-    private static void Check(string name, ShardMap map, IReadOnlyList<ShardKeyType> types, string[] shards)
+    private void Check(string name, ShardMap map, IReadOnlyList<ShardKeyType> types, string[] shards)
     {
         var title = Title(name);
         var unknown = map.Shards.Except(shards, StringComparer.Ordinal).ToList();
@@ -147,6 +141,12 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
         {
             throw new InvalidOperationException(
                 $"{title} takes keys of type ({string.Join(", ", map.KeyTypes)}), and the model has keys of type ({string.Join(", ", types)}). Make the map for the model's keys, or store them as the map's types.");
+        }
+
+        if (Model.MapsOfIds.Contains(name) && map.BucketCount is 0 or > ShardedId.MaxBuckets)
+        {
+            throw new InvalidOperationException(
+                $"{title} has {(map.BucketCount == 0 ? "no" : map.BucketCount)} buckets, and the ids that HasShardedId() makes carry the bucket, one of {ShardedId.MaxBuckets} at most. Use a HashShardMap of as many buckets, or let ids be of type Guid.");
         }
     }
 }

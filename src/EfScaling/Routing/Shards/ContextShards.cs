@@ -76,20 +76,12 @@ internal sealed class ContextShards(
 
             RequireEpoch();
         }
-
-        Note();
     }
 
     /// <inheritdoc cref="Prepare" />
     public ValueTask PrepareAsync(CancellationToken cancellationToken)
     {
-        if (database.Catalog?.Current is not { } picture || picture.Epoch < SessionEpoch)
-        {
-            return LoadAsync();
-        }
-
-        Note();
-        return ValueTask.CompletedTask;
+        return database.Catalog?.Current is { } picture && picture.Epoch >= SessionEpoch ? ValueTask.CompletedTask : LoadAsync();
 
         async ValueTask LoadAsync()
         {
@@ -107,8 +99,17 @@ internal sealed class ContextShards(
 
                 RequireEpoch();
             }
+        }
+    }
 
-            Note();
+    /// <summary>Notes the maps by which a command finds its shard: whoever continues the session must not take older ones.</summary>
+    /// <remarks>Only once for each picture: tokens are merged under a lock.</remarks>
+    public void Note(ShardPicture picture)
+    {
+        if (ConsistencySession.Current is { } session && _noted != (session, picture.Epoch))
+        {
+            _noted = (session, picture.Epoch);
+            session.Use(Token);
         }
     }
 
@@ -122,8 +123,14 @@ internal sealed class ContextShards(
     public ReadRouter RouterFor(ShardPlan plan, in RelationalCommandParameterObject command, string? named, out OwnershipClaim? claim)
     {
         RefuseFault();
-        var picture = database.Picture;
+
+        // A command without a sharded table looks nothing up, and must not load the maps for it.
+        var picture = plan.NeedsOwnership ? database.Picture : database.Configured;
         claim = plan.NeedsOwnership && IsGoverned ? new OwnershipClaim(picture, Own) : null;
+        if (claim is not null)
+        {
+            Note(picture);
+        }
 
         if (named is not null)
         {
@@ -388,16 +395,6 @@ internal sealed class ContextShards(
             ? "A command belongs to a session that has seen newer shard maps than the catalog gives, as after the catalog was restored from a backup. Change the map once more in the catalog, or begin the session anew."
             : $"A command belongs to a session that has seen newer shard maps than this process has, and the catalog does not answer ({NodeError.Describe(failure)}). Start its server, so that they can be loaded.",
         failure);
-
-    // Whoever continues the session must not take older maps. Only once for each picture: tokens are merged under a lock.
-    private void Note()
-    {
-        if (ConsistencySession.Current is { } session && _noted != (session, database.Picture.Epoch))
-        {
-            _noted = (session, database.Picture.Epoch);
-            session.Use(Token);
-        }
-    }
 
     private ReadRouter RouterOf(string named, ShardPlan plan, in RelationalCommandParameterObject command, ShardPicture picture, OwnershipClaim? claim)
     {

@@ -189,6 +189,11 @@ internal sealed class ShardCatalogWork(ContextShards shards)
             faults.Add($"its keys are ({string.Join(", ", map.KeyTypes)}) and those of the present one ({string.Join(", ", from.KeyTypes)}); make it for the same keys");
         }
 
+        if (map.Buckets is { } buckets && from.Buckets is { } present && buckets.PrefixLength != present.PrefixLength)
+        {
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"its buckets go by a prefix length of {buckets.PrefixLength} and those of the present one by {present.PrefixLength}, which gives keys other buckets than their rows and ids have; it can never change"));
+        }
+
         var unknown = map.Shards.Where(s => Database.Options.Find(s) is null).ToList();
         if (unknown.Count > 0)
         {
@@ -276,7 +281,8 @@ internal sealed class ShardCatalogWork(ContextShards shards)
 
     private async Task FenceAsync(string shard, ShardMapChange change, CancellationToken cancellationToken)
     {
-        int[][] groups = [.. change.Buckets.Where(b => change.From.ShardsOfBucket(b).Contains(shard)).Prepend(MapOwnership.WholeShard).Chunk(BucketsAtOnce)];
+        // Of every shard, whatever the map says that each had: which it was is not known of an application's own map when its change is resumed.
+        int[][] groups = [.. change.Buckets.Prepend(MapOwnership.WholeShard).Chunk(BucketsAtOnce)];
         foreach (var buckets in groups)
         {
             while (!await TryFenceAsync(shard, change, buckets, cancellationToken).ConfigureAwait(false))

@@ -90,7 +90,8 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
                 : null;
     }
 
-    // The first statement proves that the shard owns all rows of the SaveChanges, and so is the only one that can be refused: nothing has been read back then.
+    // The first statement proves that the shard owns all rows of the SaveChanges, and so is the only one that can be refused: nothing has been read back then. Without
+    // a transaction (AutoTransactionBehavior.Never) each batch proves it, and what the batches before have written stays.
     private int Execute(ContextShards shards, IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection)
     {
         using var batches = new RepeatableBatches(commandBatches);
@@ -106,6 +107,10 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             catch (Exception exception) when (batches.CanRepeat && MapRenewal.IsCausedBy(exception))
             {
                 (renewal ??= new MapRenewal(shards, connection)).Await(exception);
+            }
+            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
+            {
+                throw WrittenInPart(exception);
             }
             catch (Exception exception) when (Named(target.Connection, exception) is { } named)
             {
@@ -135,6 +140,10 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             {
                 await (renewal ??= new MapRenewal(shards, connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
             }
+            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
+            {
+                throw WrittenInPart(exception);
+            }
             catch (Exception exception) when (Named(target.Connection, exception) is { } named)
             {
                 throw named;
@@ -145,6 +154,11 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             }
         }
     }
+
+    private static ShardMapChangedException WrittenInPart(Exception exception) => new(
+        "SaveChanges without a transaction met a shard that does not own what it needs any more, after a part of the changes was written and committed. "
+        + "Read anew what is there and repeat the rest; to write all or nothing, leave Database.AutoTransactionBehavior at WhenNeeded.",
+        exception);
 
     // The router of the shard that the changes concern; the context's own if there are none.
     private ReadRouter Begin(IRelationalConnection connection)
@@ -164,6 +178,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
         var target = shards.RouterFor(concerned, connection);
         if (claim is { IsEmpty: false })
         {
+            shards.Note(picture);
             claim.Shard = concerned[0];
             target.Claim = claim;
         }

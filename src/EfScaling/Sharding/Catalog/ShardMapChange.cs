@@ -16,11 +16,14 @@ public sealed class ShardMapChange
         (Name, From, To, _open) = (name, from, to, open);
         var buckets = ShardMapDifference.BucketsOf(from, to);
         Buckets = buckets;
+
+        // A process that resumes a change of an application's own map does not have the one before: any shard may have had any bucket then.
+        var known = before.Ownership.Shards.Keys;
         string[] touched =
         [
-            .. (to.BucketCount == 0
-                ? from.Shards.Union(to.Shards, StringComparer.Ordinal)
-                : buckets.SelectMany(b => from.ShardsOfBucket(b).Union(to.ShardsOfBucket(b), StringComparer.Ordinal)).Union(from.Shards.Except(to.Shards, StringComparer.Ordinal).Union(to.Shards.Except(from.Shards, StringComparer.Ordinal)), StringComparer.Ordinal))
+            .. (to.BucketCount == 0 || before.Map is null
+                ? known.Union(to.Shards, StringComparer.Ordinal)
+                : buckets.SelectMany(b => from.ShardsOfBucket(b).Union(to.ShardsOfBucket(b), StringComparer.Ordinal)).Union(known.Except(to.Shards, StringComparer.Ordinal).Union(to.Shards.Except(known, StringComparer.Ordinal)), StringComparer.Ordinal))
                 .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal),
         ];
         Shards = touched;

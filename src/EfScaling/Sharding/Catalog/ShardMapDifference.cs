@@ -23,9 +23,8 @@ internal static class ShardMapDifference
             : [.. all.Where(b => below.Assignment[b] != above.Assignment[b]).Union(pins.Select(p => below.BucketOf(p)!.Value)).Order()];
     }
 
-    private static ShardMap Below(ShardMap map) => map is DirectoryShardMap directory ? Below(directory.Fallback) : map;
+    // Of a directory over a directory the same pins place keys otherwise when they change places.
+    private static ShardMap Below(ShardMap map) => map is DirectoryShardMap directory ? directory.Fallback : map;
 
-    // Of a directory over a directory, both.
-    private static IEnumerable<KeyValuePair<ShardKey, string>> PinsOf(ShardMap map) =>
-        map is DirectoryShardMap directory ? directory.Pins.Concat(PinsOf(directory.Fallback)) : [];
+    private static IEnumerable<KeyValuePair<ShardKey, string>> PinsOf(ShardMap map) => map is DirectoryShardMap directory ? directory.Pins : [];
 }

@@ -87,10 +87,11 @@ public sealed class Bank : IAsyncLifetime
         Action<QueryCacheOptionsBuilder>? cache = null,
         Action<ShardingOptionsBuilder>? sharding = null,
         string? catalogConnection = null,
-        IEnumerable<string>? shards = null)
+        IEnumerable<string>? shards = null,
+        Action<DbContextOptionsBuilder>? options = null)
     {
         var services = new ServiceCollection()
-            .AddShardedDbContextFactory<BankContext>((_, o) => o
+            .AddShardedDbContextFactory<BankContext>((_, o) => Also(o, options)
                 .UseNpgsql()
                 .UseSharding(s =>
                 {
@@ -106,6 +107,12 @@ public sealed class Bank : IAsyncLifetime
             .BuildServiceProvider();
         _processes.Add(services);
         return services.GetRequiredService<ShardedDbContextFactory<BankContext>>();
+    }
+
+    private static DbContextOptionsBuilder Also(DbContextOptionsBuilder builder, Action<DbContextOptionsBuilder>? options)
+    {
+        options?.Invoke(builder);
+        return builder;
     }
 
     /// <summary>The map of a process.</summary>

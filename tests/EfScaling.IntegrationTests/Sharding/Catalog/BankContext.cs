@@ -37,6 +37,7 @@ public sealed class BankContext(DbContextOptions<BankContext> options) : DbConte
         modelBuilder.Entity<Rate>(b =>
         {
             b.IsReferenceTable();
+            b.Property(r => r.Id).ValueGeneratedNever();
             b.HasData(new Rate { Id = 1, Percent = 2 });
         });
     }

@@ -45,6 +45,13 @@ public sealed class ShardCatalogStartTests(Bank bank) : IClassFixture<Bank>
     }
 
     [Fact]
+    public async Task What_needs_no_map_needs_no_catalog()
+    {
+        await using var context = bank.Process(catalogConnection: _nowhere).CreateDbContext();
+        Assert.Equal(1, await context.Rates.CountAsync());
+    }
+
+    [Fact]
     public async Task A_file_that_is_damaged_is_refused()
     {
         var file = Path.Combine(Directory.CreateTempSubdirectory("efscaling").FullName, "shards.json");

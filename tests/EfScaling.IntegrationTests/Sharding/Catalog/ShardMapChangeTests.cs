@@ -1,8 +1,10 @@
 using System.Data;
+using System.Data.Common;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Npgsql;
 
 namespace EfScaling.IntegrationTests.Sharding.Catalog;
@@ -54,6 +56,23 @@ public sealed class ShardMapChangeTests(Bank bank) : IClassFixture<Bank>
         context.Add(new Entry { AccountId = 3, Amount = 7 });
         var refused = await Assert.ThrowsAnyAsync<Exception>(() => context.SaveChangesAsync());
         Assert.Equal(PostgresErrorCodes.SerializationFailure, Assert.IsType<PostgresException>(refused.GetBaseException()).SqlState);
+    }
+
+    [Fact]
+    public async Task A_change_between_batches_that_commit_by_themselves_is_met_by_the_next_of_them()
+    {
+        var between = new BeforeSecondBatch(() => bank.MoveAsync(8));
+        await using var context = bank.Process(
+            c => c.WithoutNotifications().PollInterval(TimeSpan.FromHours(9)),
+            options: o => o.UseNpgsql(n => n.MaxBatchSize(2)).AddInterceptors(between)).CreateDbContext();
+        context.Database.AutoTransactionBehavior = AutoTransactionBehavior.Never;
+        context.AddRange(Enumerable.Range(0, 4).Select(_ => new Entry { AccountId = 8, Amount = 1 }));
+
+        var changed = await Assert.ThrowsAsync<ShardMapChangedException>(() => context.SaveChangesAsync());
+        Assert.Equal(2, between.Batches);
+        Assert.Contains("after a part of the changes was written and committed", changed.Message, StringComparison.Ordinal);
+        await using var reader = bank.Deaf().CreateDbContext();
+        Assert.Equal(4, await reader.Entries.CountAsync(e => e.AccountId == 8));
     }
 
     [Fact]
@@ -140,6 +159,10 @@ public sealed class ShardMapChangeTests(Bank bank) : IClassFixture<Bank>
         }
 
         Assert.Contains("catalog has ''", (await Assert.ThrowsAsync<ArgumentException>(() => context.Database.ChangeShardMapAsync(new HashShardMap(["north"]), Bank.MoveRowsAsync, "other"))).Message, StringComparison.Ordinal);
+        var present = await bank.PresentMapAsync();
+        var other = await Assert.ThrowsAsync<ArgumentException>(
+            () => context.Database.ChangeShardMapAsync(new HashShardMap(present.Shards, Bank.Buckets, present.KeyTypes, prefixLength: 1, version: present.Version + 1), Bank.MoveRowsAsync));
+        Assert.Contains("its buckets go by a prefix length of 1 and those of the present one by 0", other.Message, StringComparison.Ordinal);
         await using var bound = bank.Notified.CreateDbContextOnShard("north");
         Assert.Contains("CreateDbContext()", (await Assert.ThrowsAsync<InvalidOperationException>(() => bound.Database.CreateShardCatalogAsync())).Message, StringComparison.Ordinal);
     }
@@ -164,6 +187,22 @@ public sealed class ShardMapChangeTests(Bank bank) : IClassFixture<Bank>
         await using var last = deaf.CreateDbContext();
         Assert.Equal(100, (await last.Accounts.SingleAsync(a => a.Id == 6)).Balance);
         await bank.ChangeAsync(new HashShardMap(map.Shards, ((HashShardMap)map).Assignment, map.KeyTypes, version: map.Version + 3), Bank.MoveRowsAsync);
+    }
+
+    private sealed class BeforeSecondBatch(Func<Task> work) : DbCommandInterceptor
+    {
+        public int Batches { get; private set; }
+
+        public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
+            DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        {
+            if (eventData.CommandSource == CommandSource.SaveChanges && ++Batches == 2)
+            {
+                await work();
+            }
+
+            return result;
+        }
     }
 
     private async Task WaitForFenceAsync(string shard)

@@ -37,6 +37,17 @@ public sealed class ShardMapDifferenceTests
     }
 
     [Fact]
+    public void Pins_that_change_places_between_two_directories_concern_every_bucket()
+    {
+        var key = ShardKey.Of(42);
+        var before = new DirectoryShardMap(new DirectoryShardMap(_hash, [new(key, "a")]), [new(key, "b")], version: 2);
+        var after = new DirectoryShardMap(new DirectoryShardMap(_hash, [new(key, "b")]), [new(key, "a")], version: 3);
+
+        Assert.NotEqual(before.ShardOf(key), after.ShardOf(key));
+        Assert.Equal(Enumerable.Range(0, Buckets), ShardMapDifference.BucketsOf(before, after));
+    }
+
+    [Fact]
     public void Whatever_a_change_moves_is_in_a_bucket_that_it_concerns()
     {
         var seed = Random.Shared.Next();

@@ -57,6 +57,28 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
         async ValueTask LoadAsync(ShardCatalog catalog) => await catalog.LoadAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Asks the catalog for the present maps, for work that goes by the same ones on all shards.</summary>
+    /// <returns>The newest that are known; <see langword="null"/> without a catalog, or if there are none to be had.</returns>
+    public async ValueTask<ShardPicture?> AskAsync(CancellationToken cancellationToken)
+    {
+        if (Catalog is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            await Catalog.LoadAsync(cancellationToken).ConfigureAwait(false);
+            await Catalog.RefreshAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is NpgsqlException or InvalidOperationException)
+        {
+            // The catalog may not be made yet. Of maps that are old, shards refuse what is not right any more.
+        }
+
+        return Catalog.Current;
+    }
+
     /// <inheritdoc />
     public void Dispose() => Catalog?.Dispose();
 

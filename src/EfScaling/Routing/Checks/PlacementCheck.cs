@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
@@ -19,7 +20,8 @@ internal sealed class PlacementCheck(ShardedDatabase database, ShardWork work, P
     public async Task<PlacementResult> RunAsync(CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
-        var tables = await PlacesAsync(cancellationToken).ConfigureAwait(false);
+        var maps = (await database.AskAsync(cancellationToken).ConfigureAwait(false) ?? database.Picture).Maps;
+        var tables = await PlacesAsync(maps, cancellationToken).ConfigureAwait(false);
         var copies = await CopiesAsync(cancellationToken).ConfigureAwait(false);
         if (copies.Any(c => c.Difference is not null))
         {
@@ -30,11 +32,11 @@ internal sealed class PlacementCheck(ShardedDatabase database, ShardWork work, P
         return new PlacementResult([.. tables, .. copies], clock.GetElapsedTime(started));
     }
 
-    private async Task<IEnumerable<TablePlacementResult>> PlacesAsync(CancellationToken cancellationToken) =>
+    private async Task<IEnumerable<TablePlacementResult>> PlacesAsync(FrozenDictionary<string, ShardMap> maps, CancellationToken cancellationToken) =>
         await ForEachTableAsync(
             t => t.Placement != TablePlacement.Reference,
             (context, shard, table, place, token) => place.Placement == TablePlacement.Sharded
-                ? RowsAsync(context, shard, table, place, token)
+                ? RowsAsync(context, shard, table, place, maps[place.Map], token)
                 : StraysAsync(context, shard, table, token),
             cancellationToken).ConfigureAwait(false);
 
@@ -95,10 +97,9 @@ internal sealed class PlacementCheck(ShardedDatabase database, ShardWork work, P
         return ShardWork.Values("VerifyPlacementAsync", results).SelectMany(r => r);
     }
 
-    private async Task<TablePlacementResult?> RowsAsync(DbContext context, string shard, ITable table, ShardedTable place, CancellationToken cancellationToken)
+    private async Task<TablePlacementResult?> RowsAsync(DbContext context, string shard, ITable table, ShardedTable place, ShardMap map, CancellationToken cancellationToken)
     {
         var reader = new ShardReader(context, options.Contract);
-        var map = database.Picture.Maps[place.Map];
         var page = new PlacementPage(table, place, map.Buckets, context.GetService<ISqlGenerationHelper>());
         long[] own = map.Buckets is null ? [] : [.. Enumerable.Range(0, map.BucketCount).Where(b => map.ShardsOfBucket(b) is [var only] && only == shard)];
         var examples = new List<MisplacedRow>();

@@ -46,6 +46,12 @@ internal sealed class ContextShards(
     /// <summary>Gets whether shards check what is read and written there.</summary>
     public bool IsGoverned => database.Catalog is not null;
 
+    /// <summary>Gets or sets the maps that all commands of the context go by, whatever the catalog says meanwhile; <see langword="null"/> for the present ones.</summary>
+    public ShardPicture? Pinned { get; set; }
+
+    /// <summary>Gets the maps of the next command.</summary>
+    public ShardPicture Picture => Pinned ?? database.Picture;
+
     /// <summary>Gets whether a replica snapshot of the context is open.</summary>
     public bool IsInSnapshot => home.IsInSnapshot;
 
@@ -63,7 +69,7 @@ internal sealed class ContextShards(
     /// <summary>Makes sure that the maps are there, and that the session has seen no newer ones: a replica that is late would show what was before those.</summary>
     public void Prepare()
     {
-        if (database.Picture.Epoch < SessionEpoch)
+        if (Picture.Epoch < SessionEpoch)
         {
             try
             {
@@ -81,12 +87,12 @@ internal sealed class ContextShards(
     /// <inheritdoc cref="Prepare" />
     public ValueTask PrepareAsync(CancellationToken cancellationToken)
     {
-        return database.Catalog?.Current is { } picture && picture.Epoch >= SessionEpoch ? ValueTask.CompletedTask : LoadAsync();
+        return database.Catalog?.Current is not null && Picture.Epoch >= SessionEpoch ? ValueTask.CompletedTask : LoadAsync();
 
         async ValueTask LoadAsync()
         {
             await database.PrepareAsync(cancellationToken).ConfigureAwait(false);
-            if (database.Picture.Epoch < SessionEpoch)
+            if (Picture.Epoch < SessionEpoch)
             {
                 try
                 {
@@ -125,7 +131,7 @@ internal sealed class ContextShards(
         RefuseFault();
 
         // A command without a sharded table looks nothing up, and must not load the maps for it.
-        var picture = plan.NeedsOwnership ? database.Picture : database.Configured;
+        var picture = plan.NeedsOwnership ? Picture : database.Configured;
         claim = plan.NeedsOwnership && IsGoverned ? new OwnershipClaim(picture, Own) : null;
         if (claim is not null)
         {
@@ -276,14 +282,14 @@ internal sealed class ContextShards(
     /// <remarks>All routers are made ready, even if one fails; the same holds for disposing.</remarks>
     public void Reset()
     {
-        _noted = default;
+        (_noted, Pinned) = (default, null);
         ForEachRouter(r => r.ResetState());
     }
 
     /// <inheritdoc cref="Reset" />
     public Task ResetAsync(CancellationToken cancellationToken)
     {
-        _noted = default;
+        (_noted, Pinned) = (default, null);
         return ForEachRouterAsync(r => r.ResetStateAsync(cancellationToken));
     }
 
@@ -384,7 +390,7 @@ internal sealed class ContextShards(
 
     private void RequireEpoch()
     {
-        if (database.Picture.Epoch < SessionEpoch)
+        if (Picture.Epoch < SessionEpoch)
         {
             throw SessionAhead(null);
         }

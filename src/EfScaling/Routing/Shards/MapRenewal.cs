@@ -96,6 +96,14 @@ internal sealed class MapRenewal
                 exception);
         }
 
+        if (_shards.Pinned is not null)
+        {
+            throw new ShardMapChangedException(
+                $"A command of ForEachShardAsync met a shard that does not own what it owned when that began ({difference}), because the shard map was changed since. "
+                + "Rows that move could be met on two shards or on none: repeat ForEachShardAsync on all of them.",
+                exception);
+        }
+
         if (_timeout is { } timeout && _shards.Clock.GetElapsedTime(_startedAt) >= timeout)
         {
             throw new ShardMapChangedException(

@@ -168,7 +168,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             return router;
         }
 
-        var picture = shards.Database.Picture;
+        var picture = shards.Picture;
         var claim = shards.IsGoverned ? new OwnershipClaim(picture, shards.Own) : null;
         if (ShardsOfChanges(shards, picture, claim) is not { Count: > 0 } concerned)
         {

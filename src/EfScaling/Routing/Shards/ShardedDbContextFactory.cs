@@ -89,14 +89,25 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
     /// <param name="cancellationToken">Ends the work.</param>
     /// <typeparam name="TResult">What it returns.</typeparam>
     /// <returns>What became of each shard, in the order in which they were added: one that fails keeps none of the others from being worked on.</returns>
+    /// <remarks>
+    /// With a catalog all shards are worked on by the maps of the beginning: where a change of a map has moved rows since, commands fail with <see cref="ShardMapChangedException"/>.
+    /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxParallel"/> is less than 1.</exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
     public async Task<IReadOnlyList<ShardResult<TResult>>> ForEachShardAsync<TResult>(
         Func<TContext, CancellationToken, Task<TResult>> work, int maxParallel = 4, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return await new ShardWork(Shards, CreateDbContextOnShard)
+        var maps = await _database.Value.AskAsync(cancellationToken).ConfigureAwait(false);
+        return await new ShardWork(Shards, CreatePinned)
             .RunAsync((context, token) => work((TContext)context, token), maxParallel, progress: null, cancellationToken).ConfigureAwait(false);
+
+        TContext CreatePinned(string shard)
+        {
+            var context = CreateDbContextOnShard(shard);
+            ShardsOf(context).Pinned = maps;
+            return context;
+        }
     }
 
     /// <summary>Finds every row that is on a shard which its key does not belong to, and reference tables that differ between shards.</summary>

@@ -76,6 +76,34 @@ public sealed class ShardMapChangeTests(Bank bank) : IClassFixture<Bank>
     }
 
     [Fact]
+    public async Task What_runs_on_every_shard_is_refused_where_rows_have_moved_meanwhile()
+    {
+        var deaf = bank.Deaf();
+        var map = await bank.PresentMapAsync();
+        var id = Enumerable.Range(1, Bank.Accounts).First(i => map.ShardOf(ShardKey.Of(i)) == "north");
+        var results = await deaf.ForEachShardAsync(
+            async (c, token) =>
+            {
+                var count = await c.Accounts.CountAsync(token);
+                if (c.Database.LastRouting()!.Value.Shard == "north")
+                {
+                    await bank.MoveAsync(id, "south");
+                }
+
+                return count;
+            },
+            maxParallel: 1);
+
+        var refused = Assert.Single(results, r => !r.IsDone);
+        Assert.Equal("south", refused.Shard);
+        Assert.Contains("repeat ForEachShardAsync", Assert.IsType<ShardMapChangedException>(refused.Failure).Message, StringComparison.Ordinal);
+        Assert.Equal(Bank.Accounts, (await deaf.ForEachShardAsync((c, token) => c.Accounts.CountAsync(token))).Sum(r => r.Value));
+        await using var later = deaf.CreateDbContextOnShard("south");
+        await bank.MoveAsync(id);
+        Assert.True(await later.Accounts.CountAsync() < Bank.Accounts);
+    }
+
+    [Fact]
     public async Task A_context_of_one_shard_sees_no_row_twice_and_none_too_few_while_rows_are_copied()
     {
         var map = (HashShardMap)await bank.PresentMapAsync();

@@ -1,6 +1,7 @@
 // The semaphore holds no handle: nobody asks for one.
 #pragma warning disable CA1001
 
+using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Globalization;
 using System.Transactions;
@@ -24,8 +25,11 @@ internal sealed class GeneratorReservation(DbDataSource source, string shard, Ti
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan _longestPause = TimeSpan.FromSeconds(1);
 
+    // Of a number that the application has given to the process there is one generator, whatever contexts use it.
+    private static readonly ConcurrentDictionary<(int Number, TimeProvider Clock), ShardedIdGenerator> _given = new();
+
     private readonly SemaphoreSlim _gate = new(1);
-    private volatile ShardedIdGenerator? _generator = number is { } own ? new ShardedIdGenerator(own, clock) : null;
+    private volatile ShardedIdGenerator? _generator = number is { } own ? _given.GetOrAdd((own, clock), static g => new ShardedIdGenerator(g.Number, g.Clock)) : null;
     private int _isExtending;
 
     /// <summary>Makes the next id of a bucket.</summary>

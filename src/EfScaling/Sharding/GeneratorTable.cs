@@ -6,6 +6,10 @@ namespace EfScaling.Sharding;
 /// A number is reserved for the time that ids carry, not for that of any clock: whoever has raised <c>used_until</c> of a number from one value to another may make the
 /// ids of that number with the milliseconds behind the first up to the second, and nobody else ever may. So ids are unique whatever the clocks of processes and servers say.
 /// </para>
+/// <para>
+/// A primary that takes over without the last reservations, as an asynchronous replica may, gives a number away once more. It is chosen at random, so that this is hardly the
+/// one which was lost; by the longest unused it always would be.
+/// </para>
 /// <para>A number counts as free when its time is behind the clock of the one who asks. One who is wrong about that keeps the holder from raising it again, and no more.</para>
 /// </remarks>
 internal static class GeneratorTable
@@ -24,7 +28,7 @@ internal static class GeneratorTable
     /// <returns>No row if none is free; else the number, and the moments after which and up to which it may be used.</returns>
     public const string Claim =
         """
-        WITH free AS (SELECT number, used_until FROM efscaling.id_generator WHERE used_until < @now ORDER BY used_until, number LIMIT 1 FOR UPDATE SKIP LOCKED)
+        WITH free AS (SELECT number, used_until FROM efscaling.id_generator WHERE used_until < @now ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED)
         UPDATE efscaling.id_generator AS g SET used_until = greatest(@now, @behind) + @length FROM free WHERE g.number = free.number
         RETURNING g.number, greatest(free.used_until, @behind), g.used_until
         """;

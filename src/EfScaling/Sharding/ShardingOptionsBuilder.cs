@@ -49,7 +49,7 @@ public sealed class ShardingOptionsBuilder
             : throw new ArgumentOutOfRangeException(nameof(count), count, $"Buckets is a power of two from 1 to {HashShardMap.MaxBucketCount}.");
 
     /// <summary>Sets the number with which this process makes the ids of <c>HasShardedId()</c>, instead of one that it reserves on the default shard.</summary>
-    /// <param name="number">From 0 to 127. No two processes that write at a time may have the same, and none that was used within the last minute.</param>
+    /// <param name="number">From 0 to 127. No two processes that write at a time may have the same, and none that was used within the last minute; those without a number may reserve any, so give one to all or to none.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is out of range.</exception>
     public ShardingOptionsBuilder GeneratorNumber(int number) =>
         number is >= 0 and < ShardedId.MaxGenerators
@@ -59,6 +59,7 @@ public sealed class ShardingOptionsBuilder
     /// <summary>Sets the map by which keys find their shards, instead of buckets that are spread evenly over all shards.</summary>
     /// <param name="create">Makes the map of the names of the shards, in the order in which they were added.</param>
     /// <param name="name">The name by which <c>IsSharded(key, map: name)</c> refers to it; <see langword="null"/> for the one without a name.</param>
+    /// <remarks>Called once for the same shards and the same code, whatever variables of the application it reads: maps that change in a running process need <c>UseCatalog</c>.</remarks>
     public ShardingOptionsBuilder UseMap(Func<IReadOnlyList<string>, ShardMap> create, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(create);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using EfScaling.Sharding;
+using Npgsql;
 
 namespace EfScaling.Tests.Sharding;
 
@@ -25,6 +26,16 @@ public sealed class ShardedIdGeneratorTests
                 Assert.Equal(_start, ShardedId.TimeOf(id));
             });
         }
+    }
+
+    [Fact]
+    public void A_number_that_is_given_to_the_process_makes_no_id_twice_though_several_contexts_use_it()
+    {
+        using var unused = NpgsqlDataSource.Create("Host=nowhere.invalid");
+        GeneratorReservation[] contexts = [new(unused, "s", _clock, number: 4), new(unused, "s", _clock, number: 4)];
+        long[] ids = [.. contexts.Concat(contexts).Select(c => c.Next(7))];
+        Assert.Equal(4, ids.Distinct().Count());
+        Assert.All(ids, id => Assert.Equal(4, ShardedId.GeneratorOf(id)));
     }
 
     [Fact]

@@ -8,7 +8,8 @@ namespace EfScaling.AspNetCore.ShardKeys;
 /// <remarks>
 /// <para>Of several places all that bring a key must bring the same. A name for each column, in the order of the key; with a map of a prefix length those of the prefix are enough.</para>
 /// <para>
-/// Routes and headers hold what the caller chose: check there that the user may see the tenant, or name a claim beside them, which they then have to agree with.
+/// Routes and headers hold what the caller chose: check there that the user may see the tenant, or name a claim beside them, which they then have to agree with, and demand by
+/// an authorization policy that the user has it.
 /// </para>
 /// <para>Each call returns the same builder. Not thread-safe; used only inside the configuring call.</para>
 /// </remarks>

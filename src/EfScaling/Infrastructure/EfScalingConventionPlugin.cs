@@ -25,6 +25,7 @@ internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads, bool 
         if (isSharded)
         {
             conventionSet.ModelFinalizingConventions.Insert(0, new ShardedIdConvention());
+            conventionSet.ModelFinalizingConventions.Add(new FixedShardKeyConvention());
             if (!EF.IsDesignTime)
             {
                 conventionSet.ModelFinalizingConventions.Add(new LooseCollationConvention());

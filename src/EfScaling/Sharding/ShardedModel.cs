@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 
@@ -25,7 +26,7 @@ internal sealed class ShardedModel
             {
                 var known = TableOf(entityType, placement, table);
                 tables[(table.Schema, table.Name)] = tables.TryGetValue((table.Schema, table.Name), out var shared) ? shared.With(known) : known;
-                entities.TryAdd(entityType, known);
+                entities.TryAdd(entityType, entityType.IsMappedToJson() && placement.Placement == TablePlacement.Sharded ? InJson(entityType, placement) : known);
                 if (known.Placement == TablePlacement.Sharded)
                 {
                     mapsOfIds.UnionWith(known.Ids.IsEmpty ? [] : [known.Map]);
@@ -74,10 +75,24 @@ internal sealed class ShardedModel
         TablePlacement.Sharded => new ShardedTable(
             TablePlacement.Sharded,
             placement.Map,
-            [.. placement.Key.Select(p => entityType.FindProperty(p.Name)!).Select(p => ColumnOf(p, table))],
+            KeyIn(entityType, placement, table),
             [.. entityType.GetProperties().Where(ShardedIdColumn.Tells).Select(p => IdColumnOf(p, table)).OfType<ShardedIdColumn>()]),
         _ => ShardedTable.OnDefaultShard,
     };
+
+    // What is stored in a column of its owner's row has no columns; its properties tell where it lives all the same.
+    private static ShardedTable InJson(IEntityType entityType, EntityPlacement placement) => new(
+        TablePlacement.Sharded,
+        placement.Map,
+        [.. placement.Key.Select(p => entityType.FindProperty(p.Name)!).Select(p => new ShardKeyColumn(p.Name, ShardKeyColumn.TypeOf(p.GetRelationalTypeMapping().StoreType)!.Value, p))],
+        [.. entityType.GetProperties().Where(ShardedIdColumn.Tells).Select(p => new ShardedIdColumn(p.Name, p))]);
+
+    // Of several tables that hold an entity, all but one may have its id alone.
+    private static ImmutableArray<ShardKeyColumn> KeyIn(IEntityType entityType, EntityPlacement placement, ITableBase table)
+    {
+        var key = placement.Key.Select(p => entityType.FindProperty(p.Name)!).ToList();
+        return key.TrueForAll(p => table.FindColumn(p) is not null) ? [.. key.Select(p => ColumnOf(p, table))] : [];
+    }
 
     // A column that other entities use as well tells buckets only if it does for all of them.
     private static ShardedIdColumn? IdColumnOf(IProperty property, ITableBase table) =>

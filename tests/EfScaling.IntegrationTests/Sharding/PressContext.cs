@@ -25,6 +25,7 @@ public sealed class PressContext(DbContextOptions<PressContext> options) : DbCon
             b.IsSharded(a => a.AuthorId);
             b.Property(a => a.Id).HasShardedId();
             b.OwnsOne(a => a.Summary);
+            b.OwnsOne(a => a.Layout, l => l.ToJson());
             b.OwnsMany(a => a.Notes, n => n.HasKey("ArticleId", "Number"));
             b.HasQueryFilter(a => !a.IsDeleted);
             b.HasMany(a => a.Topics).WithMany();
@@ -38,6 +39,7 @@ public sealed class PressContext(DbContextOptions<PressContext> options) : DbCon
         {
             b.IsSharded(s => new { s.Region, s.Room }, map: "seats");
             b.HasKey(s => new { s.Region, s.Room, s.Number });
+            b.OwnsMany(s => s.Marks, m => m.ToJson());
             b.Property(s => s.Room).HasConversion(r => r.Value, v => new RoomId(v));
         });
         modelBuilder.Entity<Topic>(b =>
@@ -70,6 +72,8 @@ public sealed class Article
 
     public Summary? Summary { get; set; }
 
+    public Layout? Layout { get; set; }
+
     public List<Note> Notes { get; } = [];
 
     public List<Topic> Topics { get; } = [];
@@ -78,6 +82,16 @@ public sealed class Article
 }
 
 public sealed class Summary
+{
+    public required string Text { get; set; }
+}
+
+public sealed class Layout
+{
+    public int Columns { get; set; }
+}
+
+public sealed class Mark
 {
     public required string Text { get; set; }
 }
@@ -134,6 +148,8 @@ public sealed class Seat
     public int? Neighbour { get; set; }
 
     public string Label { get; set; } = "";
+
+    public List<Mark> Marks { get; } = [];
 }
 
 public sealed class Topic

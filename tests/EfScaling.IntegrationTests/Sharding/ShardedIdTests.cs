@@ -3,6 +3,9 @@ using System.Text.Json.Serialization;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Migrations.Operations;
 
 namespace EfScaling.IntegrationTests.Sharding;
 
@@ -20,6 +23,16 @@ public sealed class ShardedIdTests(PressDatabases databases) : IClassFixture<Pre
         {
             var ids = a.Articles.Select(x => x.Id).ToList();
             return await c.Articles.IgnoreQueryFilters().Where(x => ids.Contains(x.Id)).OrderBy(x => x.Id).Select(x => x.Title).ToListAsync();
+        },
+        ["by ids, a parameter for each"] = async (c, a) =>
+        {
+            var ids = a.Articles.Select(x => x.Id).ToList();
+            return await c.Articles.Where(x => EF.MultipleParameters(ids).Contains(x.Id)).OrderBy(x => x.Id).Select(x => x.Title).ToListAsync();
+        },
+        ["by ids in the SQL"] = async (c, a) =>
+        {
+            var ids = a.Articles.Select(x => x.Id).ToList();
+            return await c.Articles.Where(x => EF.Constant(ids).Contains(x.Id)).OrderBy(x => x.Id).Select(x => x.Title).ToListAsync();
         },
         ["by the id of the principal"] = async (c, a) => await c.Comments.Where(x => x.ArticleId == a.Articles[1].Id).OrderBy(x => x.Id).Select(x => x.Text).ToListAsync(),
         ["by the principal's id through a navigation"] = async (c, a) => await c.Comments.Where(x => x.Article!.Id == a.Articles[1].Id).OrderBy(x => x.Id).Select(x => x.Text).ToListAsync(),
@@ -100,6 +113,72 @@ public sealed class ShardedIdTests(PressDatabases databases) : IClassFixture<Pre
         await reader.Articles.Where(a => a.AuthorId == author.Id && a.Title == "draft").ExecuteDeleteAsync();
 
         Article Draft() => new() { AuthorId = author.Id, Title = "draft" };
+    }
+
+    [Fact]
+    public async Task What_is_stored_as_JSON_is_saved_with_its_owner()
+    {
+        foreach (var author in databases.Authors.Take(6))
+        {
+            await using var context = databases.Sharded.CreateDbContext();
+            var article = new Article { AuthorId = author.Id, Title = "in columns", Layout = new Layout { Columns = 2 } };
+            context.Add(article);
+            await context.SaveChangesAsync();
+            article.Layout.Columns = 3;
+            await context.SaveChangesAsync();
+            Assert.Equal(databases.ShardOf(author), context.Database.LastRouting()!.Value.Shard);
+            var columns = context.Articles.Where(a => a.Id == article.Id).Select(a => a.Layout!.Columns);
+            Assert.Equal(3, await columns.SingleAsync());
+            article.Layout = null;
+            await context.SaveChangesAsync();
+            context.Remove(article);
+            await context.SaveChangesAsync();
+
+            var seat = new Seat { Region = Region.There, Room = new RoomId(100 + databases.Authors.IndexOf(author)), Number = 1, Marks = { new Mark { Text = "a" } } };
+            context.Add(seat);
+            await context.SaveChangesAsync();
+            seat.Marks.Add(new Mark { Text = "b" });
+            await context.SaveChangesAsync();
+            seat.Marks.RemoveAt(1);
+            await context.SaveChangesAsync();
+            var marks = await context.Seats.AsNoTracking().Where(s => s.Region == seat.Region && s.Room == seat.Room).Select(s => s.Marks).SingleAsync();
+            Assert.Equal("a", Assert.Single(marks).Text);
+            context.Remove(seat);
+            await context.SaveChangesAsync();
+        }
+    }
+
+    [Fact]
+    public async Task The_shard_key_of_a_saved_row_cannot_be_changed_though_it_stands_outside_the_primary_key()
+    {
+        var (one, other) = databases.TwoOfDifferentShards();
+        await using var context = databases.Sharded.CreateDbContext();
+        var article = await context.Articles.SingleAsync(a => a.Id == one.Articles[0].Id);
+        article.AuthorId = other.Id;
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => context.SaveChangesAsync());
+        Assert.Contains("The property 'Article.AuthorId' is defined as read-only after it has been saved", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(article.Id, await context.Articles.Where(a => a.Id == article.Id && a.AuthorId == one.Id).Select(a => a.Id).SingleAsync());
+    }
+
+    [Fact]
+    public async Task A_migration_that_changes_the_shard_key_of_rows_is_refused()
+    {
+        await using var context = databases.Sharded.CreateDbContextOnShard("first");
+        var generator = context.GetService<IMigrationsSqlGenerator>();
+        var refusal = Assert.Throws<InvalidOperationException>(() => generator.Generate([Update("AuthorId", Guid.NewGuid())]));
+        Assert.Contains("A migration changes the shard key 'AuthorId' of rows of 'Articles'", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("UPDATE \"Articles\" SET \"Title\"", Assert.Single(generator.Generate([Update("Title", "new")])).CommandText, StringComparison.Ordinal);
+
+        static UpdateDataOperation Update(string column, object value) => new()
+        {
+            Table = "Articles",
+            KeyColumns = ["Id"],
+            KeyColumnTypes = ["bigint"],
+            KeyValues = new object[,] { { 5L } },
+            Columns = [column],
+            ColumnTypes = [value is Guid ? "uuid" : "text"],
+            Values = new object[,] { { value } },
+        };
     }
 
     [Fact]

@@ -231,6 +231,46 @@ public sealed class PlacementFaultsTests
         Assert.Equal([""], sharded.MapsOfIds);
     }
 
+    [Fact]
+    public void Takes_entities_in_several_tables_of_which_one_alone_has_the_key()
+    {
+        var model = ModelOf(m =>
+        {
+            m.Entity<Post>(b =>
+            {
+                b.IsSharded(p => p.TenantId);
+                b.Property(p => p.Id).HasShardedId();
+                b.UseTptMappingStrategy();
+                b.Ignore(p => p.Labels);
+            });
+            m.Entity<LongPost>();
+            m.Entity<Item>(Sharded);
+            m.Entity<BigItem>().OwnsMany(i => i.Labels, l => l.ToJson());
+            m.Entity<Reply>(b =>
+            {
+                b.IsSharded(r => r.TenantId);
+                b.Property(r => r.Id).HasShardedId();
+                b.Ignore(r => r.Post);
+                b.SplitToTable("ReplyReferences", t => t.Property(r => r.PostId));
+            });
+        });
+        PlacementFaults.Refuse(model);
+        var sharded = ShardedModel.Of(model);
+        Assert.Equal(["TenantId"], sharded.Find(null, "Post")!.Key.Select(c => c.Name));
+        foreach (var table in new[] { "LongPost", "ReplyReferences" })
+        {
+            Assert.Empty(sharded.Find(null, table)!.Key);
+            Assert.Equal(["Id"], sharded.Find(null, table)!.Ids.Select(i => i.Name));
+        }
+
+        Assert.Equal([ShardKeyType.Int4], sharded.Find(model.FindEntityTypes(typeof(Label)).Single()).Key.Select(c => c.Type));
+        Assert.Equal(["TenantId"], sharded.Find(null, "Item")!.Key.Select(c => c.Name));
+        foreach (var entity in new[] { typeof(Post), typeof(LongPost), typeof(Reply) })
+        {
+            Assert.Equal(["TenantId"], sharded.Find(model.FindEntityType(entity)!).Key.Select(c => c.Name));
+        }
+    }
+
     private static void Sharded(EntityTypeBuilder<Item> entity)
     {
         entity.IsSharded(i => i.TenantId);
@@ -296,7 +336,7 @@ public sealed class PlacementFaultsTests
         public Item? Item { get; set; }
     }
 
-    private sealed class Post
+    private class Post
     {
         public long Id { get; set; }
 
@@ -305,6 +345,11 @@ public sealed class PlacementFaultsTests
         public string Title { get; set; } = "";
 
         public List<Label> Labels { get; } = [];
+    }
+
+    private sealed class LongPost : Post
+    {
+        public string More { get; set; } = "";
     }
 
     private sealed class Reply

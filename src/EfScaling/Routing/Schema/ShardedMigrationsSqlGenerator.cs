@@ -10,13 +10,33 @@ namespace EfScaling.Routing.Schema;
 /// <summary>Inserts the rows of <c>HasData</c> and <c>InsertData</c> only on the shard that they belong to.</summary>
 /// <param name="inner">Generates the SQL.</param>
 /// <param name="shards">Tells the shard of the context, which is bound to it, and where rows belong; found when it is first needed.</param>
-/// <remarks>Updates and deletions name the primary key, which has the shard key in it, and so change nothing where their rows are not.</remarks>
+/// <remarks>Updates and deletions name the primary key, by which no other shard has a row, and so change nothing where their rows are not.</remarks>
 internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inner, Func<ContextShards> shards) : IMigrationsSqlGenerator
 {
     /// <inheritdoc />
     public IReadOnlyList<MigrationCommand> Generate(
         IReadOnlyList<MigrationOperation> operations, IModel? model = null, MigrationsSqlGenerationOptions options = MigrationsSqlGenerationOptions.Default) =>
-        inner.Generate([.. operations.Select(o => o is InsertDataOperation insert ? OwnRows(insert, model) : o).OfType<MigrationOperation>()], model, options);
+        inner.Generate([.. operations.Select(o => OwnPart(o, model)).OfType<MigrationOperation>()], model, options);
+
+    private MigrationOperation? OwnPart(MigrationOperation operation, IModel? model)
+    {
+        if (operation is UpdateDataOperation update)
+        {
+            RefuseChangedKey(update, model);
+        }
+
+        return operation is InsertDataOperation insert ? OwnRows(insert, model) : operation;
+    }
+
+    // As everywhere: a row with another key may belong to another shard.
+    private void RefuseChangedKey(UpdateDataOperation update, IModel? model)
+    {
+        if ((shards().Database.Model.Find(update.Schema, update.Table) ?? TableIn(model, update.Schema, update.Table))?.Key.FirstOrDefault(k => update.Columns.Contains(k.Name)) is { } key)
+        {
+            throw new InvalidOperationException(
+                $"A migration changes the shard key '{key.Name}' of rows of '{update.Table}', and rows with another key may belong to another shard. Delete the rows by DeleteData(...) and insert them with the new key, or give the data in HasData(...) another primary key.");
+        }
+    }
 
     private InsertDataOperation? OwnRows(InsertDataOperation insert, IModel? model)
     {
@@ -91,7 +111,7 @@ internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inne
             return ((TablePlacement)insert[EntityPlacement.PlacementAnnotation]!, string.Empty, [], []);
         }
 
-        if ((database.Model.Find(insert.Schema, insert.Table) ?? TableIn(model, insert)) is { } table)
+        if ((database.Model.Find(insert.Schema, insert.Table) ?? TableIn(model, insert.Schema, insert.Table)) is { } table)
         {
             return (table.Placement, table.Map, [.. table.Key.Select(c => (c.Name, c.Type))], [.. table.Ids.Select(c => c.Name)]);
         }
@@ -100,9 +120,9 @@ internal sealed class ShardedMigrationsSqlGenerator(IMigrationsSqlGenerator inne
             $"A migration inserts rows into '{insert.Table}', which the model does not have, so that nothing says on which shards they belong. Say it where the migration inserts them: InsertData(...).Annotation(\"{EntityPlacement.PlacementAnnotation}\", TablePlacement.Reference), or TablePlacement.DefaultShard.");
     }
 
-    private static ShardedTable? TableIn(IModel? model, InsertDataOperation insert) =>
+    private static ShardedTable? TableIn(IModel? model, string? schema, string name) =>
         model is not null
-        && model.GetEntityTypes().Any(e => e.GetTableName() == insert.Table && e.GetSchema() == insert.Schema && e.GetRootType()[EntityPlacement.PlacementAnnotation] is not null)
-            ? ShardedModel.Of(model).Find(insert.Schema, insert.Table)
+        && model.GetEntityTypes().Any(e => e.GetTableName() == name && e.GetSchema() == schema && e.GetRootType()[EntityPlacement.PlacementAnnotation] is not null)
+            ? ShardedModel.Of(model).Find(schema, name)
             : null;
 }

@@ -29,7 +29,7 @@ internal sealed record ShardingOptions
     public ShardDefinition Default => DefaultShard is null ? Shards[0] : Shards.First(s => s.Name == DefaultShard);
 
     /// <inheritdoc />
-    /// <remarks>A delegate counts as its method: options that are made anew for each context bring new delegates.</remarks>
+    /// <remarks>Options that are made anew for each context bring new delegates: what these make of the shards counts, if they hold variables.</remarks>
     public bool Equals(ShardingOptions? other) =>
         ReferenceEquals(this, other)
         || (other is not null
@@ -39,11 +39,16 @@ internal sealed record ShardingOptions
             && Catalog == other.Catalog
             && Shards.SequenceEqual(other.Shards)
             && Maps.Count == other.Maps.Count
-            && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && map.Method == m.Value.Method));
+            && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && IsSame(map, m.Value)));
 
     /// <inheritdoc />
     public override int GetHashCode() => HashCode.Combine(DefaultShard, Buckets, Shards.Length, Shards.IsEmpty ? null : Shards[0], Maps.Count);
 
     /// <summary>Returns a shard; <see langword="null"/> if there is none of that name.</summary>
     public ShardDefinition? Find(string name) => Shards.FirstOrDefault(s => s.Name == name);
+
+    private bool IsSame(Func<IReadOnlyList<string>, ShardMap> one, Func<IReadOnlyList<string>, ShardMap> other) =>
+        one.Method == other.Method && (ReferenceEquals(one.Target, other.Target) || FingerprintOf(one) == FingerprintOf(other));
+
+    private string FingerprintOf(Func<IReadOnlyList<string>, ShardMap> create) => create([.. Shards.Select(s => s.Name)]).Fingerprint;
 }

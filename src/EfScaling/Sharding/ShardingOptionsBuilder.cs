@@ -59,7 +59,10 @@ public sealed class ShardingOptionsBuilder
     /// <summary>Sets the map by which keys find their shards, instead of buckets that are spread evenly over all shards.</summary>
     /// <param name="create">Makes the map of the names of the shards, in the order in which they were added.</param>
     /// <param name="name">The name by which <c>IsSharded(key, map: name)</c> refers to it; <see langword="null"/> for the one without a name.</param>
-    /// <remarks>Called once for the same shards and the same code, whatever variables of the application it reads: maps that change in a running process need <c>UseCatalog</c>.</remarks>
+    /// <remarks>
+    /// Contexts whose options make equal maps share one. In options that are made anew for each context, code that holds variables of the application is called for each, so let it return
+    /// a map that is made already. Maps that change while contexts are in use need <c>UseCatalog</c>.
+    /// </remarks>
     public ShardingOptionsBuilder UseMap(Func<IReadOnlyList<string>, ShardMap> create, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(create);

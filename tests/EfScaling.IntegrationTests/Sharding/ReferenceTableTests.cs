@@ -193,6 +193,28 @@ public sealed class ReferenceTableTests(PressDatabases databases) : IClassFixtur
     }
 
     [Fact]
+    public async Task One_copy_alone_is_written_by_SQL_only()
+    {
+        var topic = await AddedAsync("everywhere");
+        await using var context = databases.Sharded.CreateDbContextOnShard("second");
+        foreach (var write in new Func<Task>[]
+        {
+            () => context.Topics.Where(t => t.Id == topic.Id).ExecuteUpdateAsync(s => s.SetProperty(t => t.Name, "here")),
+            () => context.Topics.Where(t => t.Id == topic.Id).ExecuteUpdateAsync(s => s.SetProperty(t => t.Name, t => Guid.NewGuid().ToString())),
+            () => context.Topics.Where(t => t.Id == topic.Id).ExecuteDeleteAsync(),
+        })
+        {
+            var refusal = await Assert.ThrowsAsync<CrossShardException>(write);
+            Assert.Equal(CrossShardReason.OutsideBoundShard, refusal.Reason);
+            Assert.Contains("bound to the shard 'second' concerns a reference table, of which every shard has a copy", refusal.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(["everywhere", "everywhere", "everywhere"], await NamesOf(topic.Id));
+        Assert.Equal(1, await context.Database.ExecuteSqlAsync($"UPDATE \"Topics\" SET \"Name\" = {"here"} WHERE \"Id\" = {topic.Id}"));
+        Assert.Equal(["everywhere", "here", "everywhere"], await NamesOf(topic.Id));
+    }
+
+    [Fact]
     public async Task Writers_at_the_same_time_leave_equal_copies()
     {
         var topic = await AddedAsync("");

@@ -28,6 +28,15 @@ public sealed class ShardedDatabaseTests
         Assert.Equal(127, new ShardingOptionsBuilder().GeneratorNumber(127).Options.GeneratorNumber);
     }
 
+    [Fact]
+    public void Settings_are_equal_if_their_maps_are_and_not_if_only_their_code_is()
+    {
+        Assert.Equal(OptionsOf(new HashShardMap(["a", "b"])), OptionsOf(new HashShardMap(["a", "b"])));
+        Assert.NotEqual(OptionsOf(new HashShardMap(["a", "b"])), OptionsOf(new HashShardMap(["a", "b"]).With(bucket: 0, "b")));
+
+        static ShardingOptions OptionsOf(ShardMap map) => new ShardingOptionsBuilder().AddShard("a", "Host=a.invalid").AddShard("b", "Host=b.invalid").UseMap(_ => map).Options;
+    }
+
     private static ShardedDatabase DatabaseOf(Action<ShardingOptionsBuilder> configure)
     {
         var options = new ShardingOptionsBuilder().AddShard("a", "Host=a.invalid").AddShard("b", "Host=b.invalid");

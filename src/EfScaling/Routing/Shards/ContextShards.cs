@@ -180,7 +180,7 @@ internal sealed class ContextShards(
     }
 
     /// <summary>Returns whether a command writes a reference table on every shard.</summary>
-    public bool WritesCopies(ShardPlan? plan) => plan?.CopiedTable is not null && bound is null && database.Options.Shards.Length > 1;
+    public bool WritesCopies(ShardPlan? plan) => plan?.CopiedTable is not null && database.Options.Shards.Length > 1;
 
     /// <summary>Returns what writes rows of reference tables on every shard.</summary>
     /// <param name="own">The context's own connection.</param>
@@ -194,7 +194,7 @@ internal sealed class ContextShards(
         {
             throw Refusal(
                 CrossShardReason.OutsideBoundShard,
-                $"SaveChanges of a context that is bound to the shard '{bound}' was asked to write a reference table, of which every shard has a copy. Write it with a context that spans all shards: CreateDbContext().",
+                $"A write of a context that is bound to the shard '{bound}' concerns a reference table, of which every shard has a copy. Write it with a context that spans all shards, CreateDbContext(); or repair this copy alone by ExecuteSql(...).",
                 all);
         }
 

@@ -302,11 +302,8 @@ internal sealed class ShardPlanReader
             return;
         }
 
-        if (QueryFactsReader.Judge(root) is null && (reads is null || (reads is SelectExpression { Tables.Count: 1, Limit: null, Offset: null })) && !Selects.Within(root))
-        {
-            _copiedTable = table.Name;
-        }
-        else
+        _copiedTable = table.Name;
+        if (QueryFactsReader.Judge(root) is not null || reads is not (null or SelectExpression { Tables.Count: 1, Limit: null, Offset: null }) || Selects.Within(root))
         {
             _opaque ??= $"it writes the reference table '{table.Name}', of which every shard has a copy, by more than its own rows, parameters and functions without side effects";
         }

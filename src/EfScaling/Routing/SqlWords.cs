@@ -48,13 +48,22 @@ internal static partial class SqlWords
                 i++;
             }
 
-            if (lookup.Contains(text[start..i]))
+            if (lookup.Contains(text[start..i]) && !IsOfConflict(text[start..i], text[i..]))
             {
                 return true;
             }
         }
 
         return false;
+    }
+
+    // ON CONFLICT DO NOTHING and DO UPDATE; what a DO statement runs is a string.
+    private static bool IsOfConflict(ReadOnlySpan<char> word, ReadOnlySpan<char> rest)
+    {
+        var next = rest.TrimStart();
+        return word.Equals("DO", StringComparison.OrdinalIgnoreCase)
+            && next.Length < rest.Length
+            && (next.StartsWith("NOTHING", StringComparison.OrdinalIgnoreCase) || next.StartsWith("UPDATE ", StringComparison.OrdinalIgnoreCase));
     }
 
     // Of a name with a backslash the settings of the server decide where it ends.

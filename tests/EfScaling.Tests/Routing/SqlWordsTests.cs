@@ -5,6 +5,13 @@ namespace EfScaling.Tests.Routing;
 public sealed class SqlWordsTests
 {
     [Theory]
+    [InlineData("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", false)]
+    [InlineData("INSERT INTO t VALUES (1) ON CONFLICT (a) do\nUPDATE SET b = 1", false)]
+    [InlineData("DO $$ BEGIN END $$", true)]
+    [InlineData("DO 'NOTHING'", true)]
+    public void The_DO_of_a_conflict_changes_no_schema(string sql, bool may) => Assert.Equal(may, SqlWords.MayChangeSchema(sql));
+
+    [Theory]
     [InlineData("PREPARE TRANSACTION 'order-1'", true)]
     [InlineData("  prepare\ttransaction\n'' ;\n", true)]
     [InlineData("PREPARE TRANSACTION 'a'; DELETE FROM t", false)]

@@ -70,50 +70,27 @@ internal sealed class RoutedCommand(
     }
 
     /// <inheritdoc />
-    public override int ExecuteNonQuery(RelationalCommandParameterObject parameterObject)
-    {
-        if (GovernedShards(parameterObject) is not { } shards)
-        {
-            return RunNonQuery(parameterObject);
-        }
-
-        MapRenewal? renewal = null;
-        while (true)
-        {
-            try
-            {
-                shards.Prepare();
-                return RunNonQuery(parameterObject);
-            }
-            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
-            {
-                (renewal ??= new MapRenewal(shards, parameterObject.Connection)).Await(exception);
-            }
-        }
-    }
+    public override int ExecuteNonQuery(RelationalCommandParameterObject parameterObject) =>
+        GovernedShards(parameterObject) is { } shards ? RepeatNonQuery(shards, parameterObject) : RunNonQuery(parameterObject);
 
     /// <inheritdoc />
     public override Task<int> ExecuteNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default) =>
         GovernedShards(parameterObject) is { } shards
-            ? GovernedNonQueryAsync(shards, parameterObject, cancellationToken)
+            ? RepeatNonQueryAsync(shards, parameterObject, cancellationToken)
             : RunNonQueryAsync(parameterObject, cancellationToken);
 
-    private async Task<int> GovernedNonQueryAsync(ContextShards shards, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
-    {
-        MapRenewal? renewal = null;
-        while (true)
-        {
-            try
-            {
-                await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
-                return await RunNonQueryAsync(parameterObject, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
-            {
-                await (renewal ??= new MapRenewal(shards, parameterObject.Connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
-            }
-        }
-    }
+    // Methods of their own: what a closure needs would be allocated for every command, governed or not.
+    private int RepeatNonQuery(ContextShards shards, RelationalCommandParameterObject parameterObject) =>
+        MapRenewal.Run(shards, parameterObject.Connection, () => RunNonQuery(parameterObject));
+
+    private Task<int> RepeatNonQueryAsync(ContextShards shards, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken) =>
+        MapRenewal.RunAsync(shards, parameterObject.Connection, () => RunNonQueryAsync(parameterObject, cancellationToken), cancellationToken);
+
+    private RelationalDataReader RepeatReader(ContextShards shards, RelationalCommandParameterObject parameterObject) =>
+        MapRenewal.Run(shards, parameterObject.Connection, () => RunReader(parameterObject));
+
+    private Task<RelationalDataReader> RepeatReaderAsync(ContextShards shards, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken) =>
+        MapRenewal.RunAsync(shards, parameterObject.Connection, () => RunReaderAsync(parameterObject, cancellationToken), cancellationToken);
 
     private int RunNonQuery(RelationalCommandParameterObject parameterObject)
     {
@@ -156,27 +133,8 @@ internal sealed class RoutedCommand(
     }
 
     /// <inheritdoc />
-    public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject)
-    {
-        if (GovernedShards(parameterObject) is not { } shards)
-        {
-            return RunReader(parameterObject);
-        }
-
-        MapRenewal? renewal = null;
-        while (true)
-        {
-            try
-            {
-                shards.Prepare();
-                return RunReader(parameterObject);
-            }
-            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
-            {
-                (renewal ??= new MapRenewal(shards, parameterObject.Connection)).Await(exception);
-            }
-        }
-    }
+    public override RelationalDataReader ExecuteReader(RelationalCommandParameterObject parameterObject) =>
+        GovernedShards(parameterObject) is { } shards ? RepeatReader(shards, parameterObject) : RunReader(parameterObject);
 
     private RelationalDataReader RunReader(RelationalCommandParameterObject parameterObject)
     {
@@ -194,25 +152,8 @@ internal sealed class RoutedCommand(
     /// <inheritdoc />
     public override Task<RelationalDataReader> ExecuteReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken = default) =>
         GovernedShards(parameterObject) is { } shards
-            ? GovernedReaderAsync(shards, parameterObject, cancellationToken)
+            ? RepeatReaderAsync(shards, parameterObject, cancellationToken)
             : RunReaderAsync(parameterObject, cancellationToken);
-
-    private async Task<RelationalDataReader> GovernedReaderAsync(ContextShards shards, RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
-    {
-        MapRenewal? renewal = null;
-        while (true)
-        {
-            try
-            {
-                await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
-                return await RunReaderAsync(parameterObject, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
-            {
-                await (renewal ??= new MapRenewal(shards, parameterObject.Connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
-            }
-        }
-    }
 
     private Task<RelationalDataReader> RunReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {

@@ -35,6 +35,46 @@ internal sealed class MapRenewal
     /// <summary>Returns whether a shard has refused because it does not own what was asked of it.</summary>
     public static bool IsCausedBy(Exception exception) => RefusalIn(exception) is not null;
 
+    /// <summary>Runs a command, again each time that its shard refuses it, with the maps loaded.</summary>
+    /// <param name="shards">The shards of the context, which a catalog governs.</param>
+    /// <param name="connection">The context's own connection.</param>
+    /// <param name="run">Runs the command from the beginning: it finds its shard anew.</param>
+    /// <exception cref="ShardMapChangedException">The command cannot be repeated by itself, or its time is over.</exception>
+    public static T Run<T>(ContextShards shards, IRelationalConnection connection, Func<T> run)
+    {
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            try
+            {
+                shards.Prepare();
+                return run();
+            }
+            catch (Exception exception) when (IsCausedBy(exception))
+            {
+                (renewal ??= new MapRenewal(shards, connection)).Await(exception);
+            }
+        }
+    }
+
+    /// <inheritdoc cref="Run" />
+    public static async Task<T> RunAsync<T>(ContextShards shards, IRelationalConnection connection, Func<Task<T>> run, CancellationToken cancellationToken)
+    {
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            try
+            {
+                await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
+                return await run().ConfigureAwait(false);
+            }
+            catch (Exception exception) when (IsCausedBy(exception))
+            {
+                await (renewal ??= new MapRenewal(shards, connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
     /// <summary>Loads the maps anew, and waits a little if they are still the same.</summary>
     /// <exception cref="ShardMapChangedException">The command cannot be repeated by itself, or its time is over.</exception>
     public void Await(Exception exception)

@@ -33,9 +33,8 @@ public sealed class HistoryRun(PostgresCluster cluster, IReadOnlyList<HistoryApp
 
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var besides = await Task.WhenAll(Companions.Select(c => c(_recorder, end.Token))).ConfigureAwait(false);
-        end.CancelAfter(options.Duration);
         var working = Task.WhenAll(clients.Select(c => Task.Run(() => c.WorkAsync(end.Token), CancellationToken.None)));
-        var breaking = BreakAsync(end.Token);
+        var breaking = BreakAsync(end);
         var watching = options.EndsWithViolation ? WatchAsync(end) : Task.CompletedTask;
         await Task.WhenAll([working, breaking, watching, .. besides]).ConfigureAwait(false);
 
@@ -117,25 +116,41 @@ public sealed class HistoryRun(PostgresCluster cluster, IReadOnlyList<HistoryApp
         }
     }
 
-    private async Task BreakAsync(CancellationToken end)
+    // Ends the work, too: clients need time with the new primary, however long a promotion takes.
+    private async Task BreakAsync(CancellationTokenSource end)
     {
-        var injector = new FaultInjector(cluster, _recorder, _gate, applications.Max(a => a.MaxStaleness));
-        var faultsEnd = _recorder.Now + (options.Promotes ? options.Duration * 2 / 3 : options.Duration);
-        foreach (var fault in new FaultSchedule(options.Seed, cluster.Standbys.Count, options.Faults).TakeWhile(_ => _recorder.Now < faultsEnd && !end.IsCancellationRequested))
+        if (!options.Promotes)
         {
-            try
-            {
-                await injector.InjectAsync(fault, end).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (end.IsCancellationRequested)
-            {
-                // The fault was mended all the same.
-            }
+            end.CancelAfter(options.Duration);
         }
 
-        if (options.Promotes)
+        try
         {
-            await injector.PromoteAsync().ConfigureAwait(false);
+            var injector = new FaultInjector(cluster, _recorder, _gate, applications.Max(a => a.MaxStaleness));
+            var faultsEnd = _recorder.Now + (options.Promotes ? options.Duration * 2 / 3 : options.Duration);
+            foreach (var fault in new FaultSchedule(options.Seed, cluster.Standbys.Count, options.Faults).TakeWhile(_ => _recorder.Now < faultsEnd && !end.IsCancellationRequested))
+            {
+                try
+                {
+                    await injector.InjectAsync(fault, end.Token).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException) when (end.IsCancellationRequested)
+                {
+                    // The fault was mended all the same.
+                }
+            }
+
+            if (options.Promotes)
+            {
+                await injector.PromoteAsync().ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            if (options.Promotes)
+            {
+                end.CancelAfter(options.Duration / 3);
+            }
         }
     }
 

@@ -16,8 +16,8 @@ public sealed record HistoryRunOptions
     public IReadOnlyList<FaultKind> Faults { get; init; } = Enum.GetValues<FaultKind>();
 
     /// <summary>
-    /// Gets whether a standby is made the primary after two thirds of the run, when the faults end. Needs applications that find the new primary, by a
-    /// connection string that lists every host.
+    /// Gets whether a standby is made the primary after two thirds of the run, when the faults end; the last third begins when it is. Needs applications that find the
+    /// new primary, by a connection string that lists every host.
     /// </summary>
     public bool Promotes { get; init; }
 

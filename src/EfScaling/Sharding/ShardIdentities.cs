@@ -52,7 +52,7 @@ internal sealed class ShardIdentities(TimeProvider clock)
                     }
                 }
             }
-            catch (PostgresException)
+            catch (PostgresException refusal) when (refusal.SqlState is PostgresErrorCodes.InsufficientPrivilege or PostgresErrorCodes.UndefinedFunction)
             {
                 // Whoever may not ask the server for its identifier never learns it. CheckShardsAsync tells of it.
                 return;
@@ -63,7 +63,7 @@ internal sealed class ShardIdentities(TimeProvider clock)
             }
             catch (NpgsqlException)
             {
-                // The server is down, and commands say so.
+                // The server is down or has no time, and commands say so.
                 await Task.Delay(_pause, clock).ConfigureAwait(false);
             }
         }

@@ -23,6 +23,7 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
         DefaultShard = options.Default.Name;
         Model = ShardedModel.Of(model);
         RefuseTwins(options);
+        Identities = new ShardIdentities(clock);
         string[] shards = [.. options.Shards.Select(s => s.Name)];
         Configured = new ShardPicture(Model.Keys.ToFrozenDictionary(k => k.Key, k => MapOf(k.Key, k.Value, shards)));
         Catalog = options.Catalog is { } catalog ? new ShardCatalog(catalog, Adopt, clock, logger) : null;
@@ -39,6 +40,9 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
 
     /// <summary>Gets the maps that the options say: with a catalog its first ones, without one those in use.</summary>
     public ShardPicture Configured { get; }
+
+    /// <summary>Gets what is known of which database each shard is.</summary>
+    public ShardIdentities Identities { get; }
 
     /// <summary>Gets the catalog that the maps come from; <see langword="null"/> if they come from the options.</summary>
     public ShardCatalog? Catalog { get; }
@@ -68,8 +72,14 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
 
         try
         {
-            await Catalog.LoadAsync(cancellationToken).ConfigureAwait(false);
-            await Catalog.RefreshAsync(cancellationToken).ConfigureAwait(false);
+            if (Catalog.Current is null)
+            {
+                await Catalog.LoadAsync(cancellationToken).ConfigureAwait(false);
+            }
+            else
+            {
+                await Catalog.RefreshAsync(cancellationToken).ConfigureAwait(false);
+            }
         }
         catch (Exception exception) when (exception is NpgsqlException or InvalidOperationException)
         {
@@ -119,9 +129,6 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
                 CultureInfo.InvariantCulture,
                 $"{Title(entry.Name)} has {map.BucketCount} buckets in the catalog, by which rows have been placed, and {configured.BucketCount} in the options. The number can never change: call Buckets({map.BucketCount}) in UseSharding, or correct the map."));
     }
-
-    /// <summary>Gets what is known of which database each shard is.</summary>
-    public ShardIdentities Identities { get; } = new(TimeProvider.System);
 
     // Those that are the same by another name are found when both are used.
     private static void RefuseTwins(ShardingOptions options)

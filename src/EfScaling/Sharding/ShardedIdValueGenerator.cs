@@ -23,6 +23,7 @@ internal sealed class ShardedIdValueGenerator(IProperty property) : ValueGenerat
     protected override async ValueTask<object?> NextValueAsync(EntityEntry entry, CancellationToken cancellationToken = default)
     {
         var ids = IdsOf(entry);
+        await ids.PrepareAsync(cancellationToken).ConfigureAwait(false);
         return Received(await ids.NextAsync(ids.BucketOf(entry, property), cancellationToken).ConfigureAwait(false));
     }
 

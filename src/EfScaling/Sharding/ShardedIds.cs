@@ -9,6 +9,9 @@ namespace EfScaling.Sharding;
 /// <remarks>Not thread-safe, like the context.</remarks>
 internal sealed class ShardedIds(ShardedDatabase database, Func<GeneratorReservation> reserve)
 {
+    /// <summary>Loads what <see cref="BucketOf"/> needs, which otherwise does so itself.</summary>
+    public ValueTask PrepareAsync(CancellationToken cancellationToken) => database.PrepareAsync(cancellationToken);
+
     /// <summary>Returns the bucket that an entity's row belongs to.</summary>
     /// <param name="entry">An entity that is being added.</param>
     /// <param name="id">The property that gets an id.</param>

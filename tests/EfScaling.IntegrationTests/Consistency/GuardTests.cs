@@ -110,6 +110,7 @@ public sealed class GuardTests(ClusterFixture fixture)
         await ByGuardAsync(context, async () =>
         {
             await WriteTwoAsync(context);
+            await fixture.Cluster.WaitForReplicationAsync();
             var failure = await Assert.ThrowsAnyAsync<Exception>(() => context.Blogs.Select(b => 1 / (b.Id - b.Id)).ToListAsync());
             Assert.Equal(PostgresErrorCodes.DivisionByZero, ((PostgresException)failure.GetBaseException()).SqlState);
             Assert.Equal(1, context.Database.LastRouting()!.Value.Attempts);

@@ -218,7 +218,7 @@ internal sealed class ContextShards(
     }
 
     /// <summary>Returns the router of the one shard that all of some rows live on.</summary>
-    /// <param name="shards">The shards of the rows; none for rows that are on every shard.</param>
+    /// <param name="shards">The shards of the rows, at least one.</param>
     /// <param name="connection">The connection that the context would write them on.</param>
     /// <exception cref="CrossShardException">There are several, or it is not the one that the context is bound to.</exception>
     public ReadRouter RouterFor(IReadOnlyList<string> shards, IRelationalConnection connection)
@@ -275,7 +275,7 @@ internal sealed class ContextShards(
             }
         }
 
-        return $"{outcome}\n{ShardExplanation.Of(plan, command.ParameterValues ?? new Dictionary<string, object?>(), database)}";
+        return $"{outcome}\n{ShardExplanation.Of(plan, command.ParameterValues ?? new Dictionary<string, object?>(), plan.NeedsOwnership ? Picture : database.Configured, database.DefaultShard)}";
     }
 
     /// <summary>Makes ready for the next lease of a pooled context.</summary>

@@ -213,7 +213,7 @@ internal sealed class ShardCatalogWork(ContextShards shards)
             var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
             await using (transaction.ConfigureAwait(false))
             {
-                await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock(hashtextextended('efscaling ownership', 0))", cancellationToken).ConfigureAwait(false);
+                await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock(hashtextextended('efscaling.ownership', 0))", cancellationToken).ConfigureAwait(false);
                 await ExecuteAsync(connection, CatalogSql.CreateOwnership, cancellationToken).ConfigureAwait(false);
                 await ExecuteAsync(
                     connection,

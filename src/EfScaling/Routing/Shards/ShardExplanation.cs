@@ -14,25 +14,26 @@ internal static class ShardExplanation
     /// <summary>Returns the lines.</summary>
     /// <param name="plan">What the SQL says.</param>
     /// <param name="parameters">The values of the parameters as EF keeps them.</param>
-    /// <param name="database">The shards, and what lives where.</param>
-    public static string Of(ShardPlan plan, IReadOnlyDictionary<string, object?> parameters, ShardedDatabase database)
+    /// <param name="picture">The maps by which it is decided.</param>
+    /// <param name="defaultShard">The name of the shard of all that is not sharded.</param>
+    public static string Of(ShardPlan plan, IReadOnlyDictionary<string, object?> parameters, ShardPicture picture, string defaultShard)
     {
         var text = new StringBuilder();
         foreach (var table in plan.Tables.DistinctBy(t => (t.Name, Condition(t))))
         {
             text.Append(CultureInfo.InvariantCulture, $"  {table.Name}: ");
-            AppendPlace(text, table, parameters, database);
+            AppendPlace(text, table, parameters, picture, defaultShard);
             text.Append('\n');
         }
 
         return text.Length > 0 || plan.Opaque is not null ? text.ToString() : "  every shard has what the query reads\n";
     }
 
-    private static void AppendPlace(StringBuilder text, PlacedTable table, IReadOnlyDictionary<string, object?> parameters, ShardedDatabase database)
+    private static void AppendPlace(StringBuilder text, PlacedTable table, IReadOnlyDictionary<string, object?> parameters, ShardPicture picture, string defaultShard)
     {
         if (table.Table.Placement == TablePlacement.DefaultShard)
         {
-            text.Append(CultureInfo.InvariantCulture, $"not sharded -> shard '{database.DefaultShard}'");
+            text.Append(CultureInfo.InvariantCulture, $"not sharded -> shard '{defaultShard}'");
             return;
         }
 
@@ -42,7 +43,7 @@ internal static class ShardExplanation
             return;
         }
 
-        var map = database.Picture.Maps[table.Table.Map];
+        var map = picture.Maps[table.Table.Map];
         if (table.Bucket is { } bucket)
         {
             AppendBuckets(text, map, ShardResolver.BucketsOf(map, bucket, parameters));

@@ -29,7 +29,6 @@ internal sealed class ShardPlanReader
     /// <param name="root">The tree: a select, an update or a delete.</param>
     public static ShardPlan Read(Expression root)
     {
-        
         // A set operation compares by the looser collation of its arms, and its columns only tell the first one's.
         var reader = new ShardPlanReader(comparesTexts: !LooseTexts.InSetOperations(root));
         reader.PlaceRoot(root);

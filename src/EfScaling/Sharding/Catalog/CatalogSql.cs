@@ -15,10 +15,10 @@ internal static class CatalogSql
         "SELECT c.format, c.id, c.epoch, m.entry::text FROM efscaling.shard_catalog AS c LEFT JOIN efscaling.shard_map AS m ON c.epoch <> $1 AND c.format = $2";
 
     /// <summary>Keeps other changes out until <see cref="Unlock"/>, or the connection breaks.</summary>
-    public const string Lock = "SELECT pg_advisory_lock(hashtextextended('efscaling shard catalog', 0))";
+    public const string Lock = "SELECT pg_advisory_lock(hashtextextended('efscaling.shard_catalog', 0))";
 
     /// <summary>Lets other changes in.</summary>
-    public const string Unlock = "SELECT pg_advisory_unlock(hashtextextended('efscaling shard catalog', 0))";
+    public const string Unlock = "SELECT pg_advisory_unlock(hashtextextended('efscaling.shard_catalog', 0))";
 
     /// <summary>Makes the catalog database ready; $-free, so that it can be several statements.</summary>
     public const string CreateCatalog =

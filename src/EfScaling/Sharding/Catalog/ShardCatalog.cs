@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Runtime.ExceptionServices;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
 using Microsoft.Extensions.Logging;
@@ -26,6 +27,7 @@ internal sealed class ShardCatalog : IDisposable, IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private volatile State? _state;
     private int _begun;
+    private Exception? _failure;
     private bool _isWatching;
 
     /// <param name="options">The settings.</param>
@@ -55,10 +57,11 @@ internal sealed class ShardCatalog : IDisposable, IAsyncDisposable
     {
         if (_state is null)
         {
+            var begun = Volatile.Read(ref _begun);
             _turn.Wait();
             try
             {
-                if (_state is null)
+                if (_state is null && TryBeginQuestion(begun))
                 {
                     CatalogReading? reading = null;
                     NpgsqlException? failure = null;
@@ -72,7 +75,13 @@ internal sealed class ShardCatalog : IDisposable, IAsyncDisposable
                     }
 
                     Begin(reading, failure);
+                    _failure = null;
                 }
+            }
+            catch (Exception exception)
+            {
+                _failure = exception;
+                throw;
             }
             finally
             {
@@ -88,10 +97,11 @@ internal sealed class ShardCatalog : IDisposable, IAsyncDisposable
     {
         if (_state is null)
         {
+            var begun = Volatile.Read(ref _begun);
             await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                if (_state is null)
+                if (_state is null && TryBeginQuestion(begun))
                 {
                     CatalogReading? reading = null;
                     NpgsqlException? failure = null;
@@ -105,7 +115,13 @@ internal sealed class ShardCatalog : IDisposable, IAsyncDisposable
                     }
 
                     Begin(reading, failure);
+                    _failure = null;
                 }
+            }
+            catch (Exception exception)
+            {
+                _failure = exception;
+                throw;
             }
             finally
             {
@@ -128,7 +144,13 @@ internal sealed class ShardCatalog : IDisposable, IAsyncDisposable
             if (TryBeginQuestion(begun))
             {
                 Take(_reader.Read(_state?.Reading.Epoch ?? -1));
+                _failure = null;
             }
+        }
+        catch (Exception exception)
+        {
+            _failure = exception;
+            throw;
         }
         finally
         {
@@ -146,7 +168,13 @@ internal sealed class ShardCatalog : IDisposable, IAsyncDisposable
             if (TryBeginQuestion(begun))
             {
                 Take(await _reader.ReadAsync(_state?.Reading.Epoch ?? -1, cancellationToken).ConfigureAwait(false));
+                _failure = null;
             }
+        }
+        catch (Exception exception)
+        {
+            _failure = exception;
+            throw;
         }
         finally
         {
@@ -174,11 +202,16 @@ internal sealed class ShardCatalog : IDisposable, IAsyncDisposable
         }
     }
 
-    // The turn must be held. A question that was begun after the caller came has answered the caller, too.
+    // The turn must be held. A question that was begun after the caller came has answered the caller, too, by a failure if it failed, unless whoever asked gave it up.
     private bool TryBeginQuestion(int begunBefore)
     {
-        if (_begun != begunBefore)
+        if (_begun != begunBefore && _failure is not OperationCanceledException)
         {
+            if (_failure is not null)
+            {
+                ExceptionDispatchInfo.Throw(_failure);
+            }
+
             return false;
         }
 

@@ -1,6 +1,11 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
+using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace EfScaling.IntegrationTests.Sharding.Catalog;
@@ -42,6 +47,44 @@ public sealed class ShardCatalogStartTests(Bank bank) : IClassFixture<Bank>
         Assert.Contains("Call Database.CreateShardCatalogAsync() once", await RefusalOfAsync(catalogConnection: bank.ConnectionTo("south")), StringComparison.Ordinal);
         Assert.Contains("'west', which UseSharding does not have", await RefusalOfAsync(shards: ["north", "south"]), StringComparison.Ordinal);
         Assert.Contains("call Buckets(16) in UseSharding", await RefusalOfAsync(sharding: s => s.Buckets(32)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Callers_share_the_failure_of_a_catalog_that_is_silent_and_do_not_queue_for_their_own()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var connected = 0;
+        var accepting = Task.Run(async () =>
+        {
+            var kept = new List<TcpClient>();
+            while (true)
+            {
+                kept.Add(await silent.AcceptTcpClientAsync());
+                Interlocked.Increment(ref connected);
+            }
+        });
+        var options = new ShardCatalogOptions
+        {
+            ConnectionString = $"Host=127.0.0.1;Port={((IPEndPoint)silent.LocalEndpoint).Port};Username=u;Database=d;Timeout=1;SSL Mode=Disable",
+        };
+        await using var catalog = new ShardCatalog(options, _ => throw new UnreachableException(), TimeProvider.System, NullLogger.Instance);
+
+        // The first asks, and all others came before the second question began.
+        foreach (var question in Enumerable.Range(0, 6).Select(_ => catalog.RefreshAsync(CancellationToken.None)).ToList())
+        {
+            await Assert.ThrowsAsync<NpgsqlException>(() => question);
+        }
+
+        Assert.Equal(2, connected);
+        foreach (var load in Enumerable.Range(0, 6).Select(_ => catalog.LoadAsync(CancellationToken.None).AsTask()).ToList())
+        {
+            Assert.Contains("keep the last known maps by CacheFile(...)", (await Assert.ThrowsAsync<InvalidOperationException>(() => load)).Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(4, connected);
+        silent.Stop();
+        await Assert.ThrowsAnyAsync<Exception>(() => accepting);
     }
 
     [Fact]

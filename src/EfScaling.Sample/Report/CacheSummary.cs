@@ -31,7 +31,8 @@ internal sealed record CacheSummary(
         var hits = outcomes.Where(o => new CacheDecision(o.Key).IsHit).Sum(o => o.Value);
         var misses = outcomes.GetValueOrDefault(CacheOutcome.Absent)
             + outcomes.GetValueOrDefault(CacheOutcome.Stale)
-            + outcomes.GetValueOrDefault(CacheOutcome.WrittenTooOften);
+            + outcomes.GetValueOrDefault(CacheOutcome.WrittenTooOften)
+            + outcomes.GetValueOrDefault(CacheOutcome.TooManyLoads);
         return new CacheSummary(
             operation.ToString(),
             hits,

@@ -62,4 +62,7 @@ public enum CacheOutcome
 
     /// <summary>A write was published while the rows were read. They are right for who asked, and are not kept.</summary>
     Overtaken,
+
+    /// <summary>As many contexts as may were loading results, and no turn came in time: the result was read all the same, and is not kept.</summary>
+    TooManyLoads,
 }

@@ -41,8 +41,9 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <param name="source">Tells which database it is, and the time.</param>
     /// <param name="database">Leads to the database's catalog.</param>
     /// <param name="scope">What of the connection's settings decides what a query returns.</param>
+    /// <param name="poolSize">How many connections there are to the database.</param>
     /// <param name="logger">Receives what happens to the cache.</param>
-    public QueryCache(QueryCacheOptions options, ICacheStore store, IPositionSource source, DbDataSource database, string scope, ILogger logger)
+    public QueryCache(QueryCacheOptions options, ICacheStore store, IPositionSource source, DbDataSource database, string scope, int poolSize, ILogger logger)
     {
         (Options, Store, Scope, _source, _logger) = (options, store, scope, source, logger);
         _codecs = options.Codecs.Aggregate(RowCodecs.Provided, (codecs, c) => c.AddTo(codecs));
@@ -50,6 +51,7 @@ internal sealed class QueryCache : IAsyncDisposable
         TooLarge = new RefusedResults(source.Clock);
         _balances = new FillBalances(source.Clock);
         Flights = new Flights(source.Clock);
+        Turns = new LoadTurns(options.LoadsOf(poolSize), LoadTurns.Patience, source.Clock);
         Publisher = new CachePublisher(store, Versions, source.Clock, logger);
         _starter = new CacheStarter(store, source, database, options.Prefix, Publisher, logger);
         store.Subscribe(Versions.Forget);
@@ -78,6 +80,9 @@ internal sealed class QueryCache : IAsyncDisposable
 
     /// <summary>Gets the loads under way.</summary>
     public Flights Flights { get; }
+
+    /// <summary>Gets the bound on loads at a time.</summary>
+    public LoadTurns Turns { get; }
 
     /// <summary>Gets what tells the store of writes.</summary>
     public CachePublisher Publisher { get; }

@@ -28,6 +28,9 @@ internal sealed record QueryCacheOptions
     /// <summary>Gets the rows of the largest result that is kept.</summary>
     public int MaxResultRows { get; init; } = 10_000;
 
+    /// <summary>Gets how many contexts load results from one database at a time; <see langword="null"/> to go by the pool of connections.</summary>
+    public int? MaxConcurrentLoads { get; init; }
+
     /// <summary>Gets whether results are kept that writes mostly make old before they are used.</summary>
     public bool KeepsDespiteWrites { get; init; }
 
@@ -43,6 +46,10 @@ internal sealed record QueryCacheOptions
     /// <summary>Gets the codecs of the application, for types that plugins of the provider map.</summary>
     public ImmutableArray<CodecRegistration> Codecs { get; init; } = [];
 
+    /// <summary>Returns how many contexts load results at a time: unless it is set, 4 of 10 connections, so that most are left to all else.</summary>
+    /// <param name="poolSize">How many connections there are to the database.</param>
+    public int LoadsOf(int poolSize) => MaxConcurrentLoads ?? Math.Max(1, poolSize * 4 / 10);
+
     /// <inheritdoc />
     /// <remarks>A callback that belongs to its context is another object in each: the code behind it counts here, and each context calls its own.</remarks>
     public bool Equals(QueryCacheOptions? other) =>
@@ -55,6 +62,7 @@ internal sealed record QueryCacheOptions
             && LocalBytes == other.LocalBytes
             && MaxResultBytes == other.MaxResultBytes
             && MaxResultRows == other.MaxResultRows
+            && MaxConcurrentLoads == other.MaxConcurrentLoads
             && KeepsDespiteWrites == other.KeepsDespiteWrites
             && VaryBy?.Method == other.VaryBy?.Method
             && OnPublishFailure == other.OnPublishFailure

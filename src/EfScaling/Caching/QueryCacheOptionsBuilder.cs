@@ -73,6 +73,20 @@ public sealed class QueryCacheOptionsBuilder
         return With(Options with { MaxResultRows = rows, MaxResultBytes = bytes });
     }
 
+    /// <summary>Limits how many contexts of this process load results for the cache at a time, from each database or shard.</summary>
+    /// <param name="loads">At least 1. Without this call 4 of 10 connections of the pool ('Maximum Pool Size', 100 by default), and at least 1.</param>
+    /// <remarks>
+    /// Beyond it a query whose result is missing waits for its turn, for up to a second, and then reads all the same without keeping the result:
+    /// <see cref="CacheOutcome.TooManyLoads"/>. What a context loads while it reads the rows of another result needs no turn of its own. Queries that the cache has
+    /// no part in are not counted.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is less than 1.</exception>
+    public QueryCacheOptionsBuilder MaxConcurrentLoads(int loads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(loads, 1);
+        return With(Options with { MaxConcurrentLoads = loads });
+    }
+
     /// <summary>Tells the results of contexts apart by more than the query and its parameters: the tenant, the role, whatever row security goes by.</summary>
     /// <param name="scope">
     /// Called for each query that may be cached, with its context. What it returns is part of the key. Tables with row security are cached only if this is set.

@@ -16,14 +16,15 @@ internal sealed class QueryCacheRegistry : IAsyncDisposable, IDisposable
     /// <param name="source">The database's log.</param>
     /// <param name="database">Leads to the database's catalog.</param>
     /// <param name="scope">What of the connection's settings decides what a query returns.</param>
+    /// <param name="poolSize">How many connections there are to the database.</param>
     /// <param name="services">The application's services, if there are any.</param>
     /// <param name="logger">Receives what happens to the cache.</param>
-    public QueryCache Get(QueryCacheOptions options, IPositionSource source, Func<DbDataSource> database, string scope, IServiceProvider? services, ILogger logger) =>
+    public QueryCache Get(QueryCacheOptions options, IPositionSource source, Func<DbDataSource> database, string scope, int poolSize, IServiceProvider? services, ILogger logger) =>
         _caches.TryGetValue((options, source), out var known)
             ? known.Value
             : _caches.GetOrAdd(
                 (options, source),
-                _ => new Lazy<QueryCache>(() => new QueryCache(options, options.Store.Create(services, source.Clock, logger), source, database(), scope, logger))).Value;
+                _ => new Lazy<QueryCache>(() => new QueryCache(options, options.Store.Create(services, source.Clock, logger), source, database(), scope, poolSize, logger))).Value;
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()

@@ -45,6 +45,7 @@ internal sealed class Cluster : IPositionSource
     {
         (Shard, Nodes, PrimarySource, NodeOptions, Options, Clock, Logger) = (shard, nodes, primarySource, nodeOptions, options, clock, logger);
         _ownDatabase = Database.Of(ownConnectionString);
+        PoolSize = PoolSizeOf(ownConnectionString);
         PrimaryName = firstNodeIsReference ? nodes[0].Name : null;
         _gate = new FreshnessGate(options, clock);
         _selector = new ReplicaSelector(options, _gate, clock, random);
@@ -124,6 +125,9 @@ internal sealed class Cluster : IPositionSource
     /// <summary>Gets what of the context's connection decides what a query returns, without secrets.</summary>
     public string Scope => _ownDatabase.Scope;
 
+    /// <summary>Gets how many connections the context's own pool has at most; without a pool, as many as one has by default.</summary>
+    public int PoolSize { get; }
+
     /// <summary>Keeps the monitor at work, for reads that ask for no node.</summary>
     public void Touch(Moment now) => _monitor.Touch(now);
 
@@ -197,6 +201,12 @@ internal sealed class Cluster : IPositionSource
     {
         var snapshot = Picture.Current;
         return snapshot.Nodes.ToFrozenDictionary(s => s.Node.Name, s => ExplainNode(s, snapshot, request, now));
+    }
+
+    private static int PoolSizeOf(string connectionString)
+    {
+        var parsed = new NpgsqlConnectionStringBuilder(connectionString);
+        return parsed.Pooling ? parsed.MaxPoolSize : new NpgsqlConnectionStringBuilder().MaxPoolSize;
     }
 
     private string ExplainNode(NodeState state, ClusterSnapshot snapshot, in ReadRequest request, Moment now)

@@ -16,6 +16,7 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
     private readonly RowRecorder _recorder = new(request.Schema, new RowLimits(cache.Options.MaxResultRows, cache.Options.MaxResultBytes));
     private readonly long _startedAt = cache.Clock.GetTimestamp();
     private int _rowsToEnd = MaxRowsToEnd;
+    private LoadTurn? _turn;
 
     /// <summary>Gets why the rows are not kept; <see langword="null"/> while they may be.</summary>
     public CacheOutcome? Refusal { get; private set; }
@@ -25,6 +26,25 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
 
     /// <summary>Gets whether reading on to the end is still worth it, for a result whose application has stopped.</summary>
     public bool WantsMore => IsOpen && _rowsToEnd-- > 0;
+
+    /// <summary>Gets whether there is a turn to load the rows: without one they are not kept.</summary>
+    public bool HasTurn => _turn is not null;
+
+    /// <summary>Takes the turn to load the rows, which is given back when they are read.</summary>
+    /// <param name="turn">The turn; <see langword="null"/> if none came in time.</param>
+    public void Take(LoadTurn? turn) => _turn = turn;
+
+    /// <summary>Begins to read the rows.</summary>
+    /// <returns>Whether anybody needs them: the cache, or those who wait for them.</returns>
+    public bool TryBegin()
+    {
+        if (!HasTurn && flight is null)
+        {
+            Drop(CacheOutcome.TooManyLoads);
+        }
+
+        return IsOpen;
+    }
 
     /// <summary>Notes that the application reads the rows at its own pace.</summary>
     public void Stream()
@@ -99,8 +119,14 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
     public void Complete(RowSet rows)
     {
         IsOpen = false;
+        _turn?.Dispose();
         QueryCacheMeter.RecordLoad(cache.Clock.GetElapsedTime(_startedAt));
-        if (!cache.IsWriteUnderWay(request.Versions))
+        if (!HasTurn)
+        {
+            QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.TooManyLoads));
+            Release();
+        }
+        else if (!cache.IsWriteUnderWay(request.Versions))
         {
             cache.Keep(request, stamp, rows, isLeased);
         }
@@ -112,10 +138,11 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
         Land(rows);
     }
 
-    /// <summary>Hands on what another process has loaded meanwhile.</summary>
+    /// <summary>Hands on what another reader has loaded meanwhile.</summary>
     public void Join(RowSet rows)
     {
         IsOpen = false;
+        _turn?.Dispose();
         Land(rows);
         Release();
     }
@@ -130,6 +157,7 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
         }
 
         IsOpen = false;
+        _turn?.Dispose();
         Refusal = why;
         QueryCacheMeter.CountRefusedFill(why.ToString());
         Land(null);

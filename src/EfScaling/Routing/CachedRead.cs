@@ -42,10 +42,14 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         }
 
         // Only the asynchronous path waits for other processes: there is no lease to be had without a round trip.
-        var fill = BeginFill(verdict, isOwn ? flight : null, isLeased: false);
+        var fill = new CacheFill(Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased: false);
         try
         {
-            return parameters.ReaderColumns is null ? Record(fill, command.Read(router, parameters, verdict.Since)) : Load(fill, parameters, verdict.Since);
+            fill.Take(cache.TakeTurn());
+            return FindLoaded(fill, verdict) is { } loaded ? new CachedDataReader(loaded)
+                : !TryBegin(fill, verdict) ? command.Read(router, parameters, Moment.Never)
+                : parameters.ReaderColumns is null ? Record(fill, command.Read(router, parameters, verdict.Since))
+                : Load(fill, parameters, verdict.Since);
         }
         catch
         {
@@ -84,7 +88,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         var (loaded, isLeased) = request.Query.Hints.IsExpensive && isOwn
             ? await AwaitOtherProcessAsync(verdict.Stamp, flight, cancellationToken).ConfigureAwait(false)
             : (null, false);
-        var fill = BeginFill(verdict, isOwn ? flight : null, isLeased);
+        var fill = new CacheFill(Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased);
         if (loaded is not null)
         {
             fill.Join(loaded);
@@ -93,8 +97,10 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
 
         try
         {
-            return parameters.ReaderColumns is null
-                ? Record(fill, await command.ReadAsync(router, parameters, verdict.Since, cancellationToken).ConfigureAwait(false))
+            fill.Take(await cache.TakeTurnAsync(cancellationToken).ConfigureAwait(false));
+            return FindLoaded(fill, verdict) is { } meanwhile ? new CachedDataReader(meanwhile)
+                : !TryBegin(fill, verdict) ? await command.ReadAsync(router, parameters, Moment.Never, cancellationToken).ConfigureAwait(false)
+                : parameters.ReaderColumns is null ? Record(fill, await command.ReadAsync(router, parameters, verdict.Since, cancellationToken).ConfigureAwait(false))
                 : await LoadAsync(fill, parameters, verdict.Since, cancellationToken).ConfigureAwait(false);
         }
         catch
@@ -104,14 +110,22 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         }
     }
 
-    private CacheFill BeginFill(in CacheVerdict verdict, Flight? flight, bool isLeased)
+    // Others may have loaded the same while this one waited for its turn.
+    private RowSet? FindLoaded(CacheFill fill, in CacheVerdict verdict)
     {
-        if (verdict.Outcome == CacheOutcome.Stale)
+        var loaded = cache.FindLoaded(request, verdict.Stamp);
+        if (loaded is not null)
         {
-            request.Balance.Spend();
+            fill.Join(loaded);
         }
 
-        return new CacheFill(Shared, request, verdict.Stamp, flight, isLeased);
+        return loaded;
+    }
+
+    private bool TryBegin(CacheFill fill, in CacheVerdict verdict)
+    {
+        cache.BeginLoad(request, fill.HasTurn ? verdict.Outcome : CacheOutcome.TooManyLoads);
+        return fill.TryBegin();
     }
 
     private async ValueTask<(RowSet? Rows, bool IsLeased)> AwaitOtherProcessAsync(UInt128 stamp, Flight flight, CancellationToken cancellationToken)

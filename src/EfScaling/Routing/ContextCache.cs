@@ -143,8 +143,33 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.WrittenTooOften));
         }
 
-        router.NoteUncached(new CacheDecision(verdict.Outcome, verdict.Detail));
+        if (!verdict.IsFillable)
+        {
+            router.NoteUncached(new CacheDecision(verdict.Outcome, verdict.Detail));
+        }
+
         return verdict;
+    }
+
+    /// <summary>Waits for the context's turn to load a result.</summary>
+    /// <returns><see langword="null"/> if it did not come in time.</returns>
+    public LoadTurn? TakeTurn() => HasTurn ? LoadTurn.OfContext : router.Turn = cache.Turns.Take();
+
+    /// <inheritdoc cref="TakeTurn" />
+    public async ValueTask<LoadTurn?> TakeTurnAsync(CancellationToken cancellationToken) =>
+        HasTurn ? LoadTurn.OfContext : router.Turn = await cache.Turns.TakeAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Notes that a result that may be kept is read.</summary>
+    /// <param name="request">The query.</param>
+    /// <param name="outcome">Why there was none; or why it is not kept after all.</param>
+    public void BeginLoad(CacheRequest request, CacheOutcome outcome)
+    {
+        if (outcome == CacheOutcome.Stale)
+        {
+            request.Balance.Spend();
+        }
+
+        router.NoteUncached(new CacheDecision(outcome));
     }
 
     /// <summary>Notes that the result came from a load that another reader had begun.</summary>
@@ -153,6 +178,9 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         Show(request, CacheOutcome.Joined, Moment.Now(cache.Clock));
         return rows;
     }
+
+    // A query of the application that runs between the rows of another one: others may be waiting for what that one holds.
+    private bool HasTurn => router.Turn is { IsHeld: true };
 
     private CacheDecision? ObstacleOf(CachedQuery query, QueryPlan plan, in RelationalCommandParameterObject command, out CachedQuery.Dependencies? dependencies)
     {

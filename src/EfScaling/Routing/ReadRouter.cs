@@ -68,6 +68,23 @@ internal sealed class ReadRouter(
     /// <summary>Gets the shard that the router's commands run on; <see langword="null"/> without sharding.</summary>
     public string? ShardName => shard?.Name ?? Shards?.Own;
 
+    /// <summary>Gets or sets the context's turn to load results for the query cache, on whichever shard; it is given back with the context at the latest.</summary>
+    public LoadTurn? Turn
+    {
+        get => home is null ? field : home.Turn;
+        set
+        {
+            if (home is null)
+            {
+                field = value;
+            }
+            else
+            {
+                home.Turn = value;
+            }
+        }
+    }
+
     /// <summary>Gets or sets what the shard must own for the SaveChanges to come; <see langword="null"/> for nothing.</summary>
     public OwnershipClaim? Claim { get; set; }
 
@@ -396,6 +413,7 @@ internal sealed class ReadRouter(
     public void Dispose()
     {
         _writes?.Reset();
+        Turn?.Dispose();
         _session?.Unwatch();
         _connections?.Dispose();
         _connections = null;
@@ -407,6 +425,7 @@ internal sealed class ReadRouter(
     public async ValueTask DisposeAsync()
     {
         _writes?.Reset();
+        Turn?.Dispose();
         _session?.Unwatch();
         if (_connections is not null)
         {
@@ -433,6 +452,7 @@ internal sealed class ReadRouter(
             cluster,
             () => cluster.Nodes[0].DataSource,
             cluster.Scope,
+            cluster.PoolSize,
             contextOptions.FindExtension<CoreOptionsExtension>()?.ApplicationServiceProvider,
             cluster.Logger);
     }
@@ -583,6 +603,8 @@ internal sealed class ReadRouter(
         _read?.Forget();
         _session?.Forget();
         Terms.Forget();
+        Turn?.Dispose();
+        Turn = null;
         LastDecision = null;
         IsReadOnly = false;
     }

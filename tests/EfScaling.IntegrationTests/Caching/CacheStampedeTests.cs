@@ -59,6 +59,155 @@ public sealed class CacheStampedeTests(ClusterFixture fixture)
     }
 
     [Fact]
+    public async Task Of_many_different_results_that_are_missing_a_few_are_loaded_at_a_time()
+    {
+        var crowd = new CommandCrowd("count(*)");
+        var process = await CachedBlogs.StartAsync(fixture.Cluster, c => c.MaxConcurrentLoads(2), o => o.AddInterceptors(crowd));
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => Task.Run(() => process.OutcomeAsync(c => Different(c, i).CountAsync()))));
+
+        // On a busy machine some may have waited too long for their turn.
+        var without = outcomes.Count(o => o == CacheOutcome.TooManyLoads);
+        Assert.InRange(crowd.Most, 1, 2 + without);
+        Assert.All(outcomes, o => Assert.True(o is CacheOutcome.Absent or CacheOutcome.TooManyLoads, $"{o}"));
+        Assert.True(without < 40);
+        for (var i = 0; i < 40; i++)
+        {
+            var again = await process.OutcomeAsync(c => Different(c, i).CountAsync());
+            Assert.True(again == (outcomes[i] == CacheOutcome.Absent ? CacheOutcome.LocalHit : CacheOutcome.Absent), $"{i}: {outcomes[i]}, {again}");
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Who_waits_too_long_for_its_turn_reads_all_the_same_and_keeps_nothing(bool isAsync)
+    {
+        var gate = new CommandGate("count(*)");
+        using var refused = new RefusedFills(CacheOutcome.TooManyLoads);
+        var process = await CachedBlogs.StartAsync(fixture.Cluster, c => c.MaxConcurrentLoads(1), o => o.AddInterceptors(gate));
+        await _notes.AddAsync(process);
+        gate.Close();
+        var loading = _notes.CountAsync(process);
+        await gate.Arrived.WaitAsync(MarkedNotes.Patience);
+
+        for (var i = 0; i < 2; i++)
+        {
+            await using var context = process.Context();
+            Assert.Equal(1, isAsync ? await Different(context, -1).CountAsync() : Different(context, -1).Count());
+            Assert.Equal(CacheOutcome.TooManyLoads, context.Database.LastRouting()!.Value.Cache!.Value.Outcome);
+        }
+
+        Assert.True(refused.Count >= 2);
+        Assert.False(loading.IsCompleted);
+        gate.Open();
+        Assert.Equal((1, CacheOutcome.Absent), ((await loading).Count, (await loading).Cache.Outcome));
+        Assert.Equal(CacheOutcome.Absent, await process.OutcomeAsync(c => Different(c, -1).CountAsync()));
+        Assert.Equal(CacheOutcome.LocalHit, await process.OutcomeAsync(c => Different(c, -1).CountAsync()));
+    }
+
+    [Fact]
+    public async Task Who_waits_for_a_load_that_has_no_turn_gets_its_rows()
+    {
+        var gate = new CommandGate("count(*)");
+        var process = await CachedBlogs.StartAsync(fixture.Cluster, c => c.MaxConcurrentLoads(1), o => o.AddInterceptors(gate));
+        gate.Close();
+        var loading = _notes.CountAsync(process);
+        await gate.Arrived.WaitAsync(MarkedNotes.Patience);
+        process.Log.Clear();
+
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => process.OutcomeAsync(c => Different(c, -1).CountAsync())));
+
+        Assert.Single(process.Log.Sql);
+        Assert.Single(outcomes, CacheOutcome.TooManyLoads);
+        Assert.Equal(9, outcomes.Count(o => o == CacheOutcome.Joined));
+        gate.Open();
+        await loading;
+    }
+
+    [Theory]
+    [InlineData(TurnEnd.AtTheEnd)]
+    [InlineData(TurnEnd.LeftEarly)]
+    [InlineData(TurnEnd.Failed)]
+    [InlineData(TurnEnd.FailedBetweenRows)]
+    [InlineData(TurnEnd.Cancelled)]
+    [InlineData(TurnEnd.TooLarge)]
+    [InlineData(TurnEnd.ContextDisposed)]
+    [InlineData(TurnEnd.Buffered)]
+    public async Task A_turn_is_given_back_however_the_load_ends(TurnEnd end)
+    {
+        var gate = new CommandGate("cancelled");
+        var process = await CachedBlogs.StartAsync(
+            fixture.Cluster,
+            c => c.MaxConcurrentLoads(1).MaxResult(rows: 300),
+            o =>
+            {
+                o.AddInterceptors(gate);
+                if (end == TurnEnd.Buffered)
+                {
+                    o.UseNpgsql(n => n.EnableRetryOnFailure());
+                }
+            });
+        await using (var writer = process.Context())
+        {
+            writer.AddRange(Enumerable.Range(0, 400).Select(_ => new Note { Text = _notes.Mark }));
+            await writer.SaveChangesAsync();
+        }
+
+        await EndAsync();
+
+        Assert.Equal(CacheOutcome.Absent, await process.OutcomeAsync(c => Different(c, -1).CountAsync()));
+
+        async Task EndAsync()
+        {
+            var context = process.Context();
+            var small = _notes.Query(context).OrderBy(n => n.Id).Take(200);
+            switch (end)
+            {
+                case TurnEnd.AtTheEnd:
+                case TurnEnd.Buffered:
+                    Assert.Equal(200, (await small.ToListAsync()).Count);
+                    break;
+                case TurnEnd.LeftEarly:
+                    await foreach (var _ in small.AsAsyncEnumerable())
+                    {
+                        break;
+                    }
+
+                    break;
+                case TurnEnd.Failed:
+                    await Assert.ThrowsAnyAsync<PostgresException>(() => small.Select(n => 1 / (n.Id - n.Id)).SumAsync());
+                    break;
+                case TurnEnd.FailedBetweenRows:
+                    await Assert.ThrowsAnyAsync<Exception>(() => small.ForEachAsync(_ => throw new InvalidOperationException("the application")));
+                    break;
+                case TurnEnd.Cancelled:
+                    gate.Close();
+                    using (var cancellation = new CancellationTokenSource())
+                    {
+                        var reading = small.TagWith("cancelled").CountAsync(cancellation.Token);
+                        await gate.Arrived.WaitAsync(MarkedNotes.Patience);
+                        await cancellation.CancelAsync();
+                        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
+                    }
+
+                    break;
+                case TurnEnd.TooLarge:
+                    Assert.Equal(400, (await _notes.Query(context).ToListAsync()).Count);
+                    break;
+                case TurnEnd.ContextDisposed:
+                    var rows = small.AsAsyncEnumerable().GetAsyncEnumerator();
+                    Assert.True(await rows.MoveNextAsync());
+                    break;
+            }
+
+            if (end == TurnEnd.ContextDisposed)
+            {
+                await context.DisposeAsync();
+            }
+        }
+    }
+
+    [Fact]
     public async Task Results_do_not_all_expire_at_once()
     {
         await using var redis = await RedisServer.StartAsync();
@@ -133,6 +282,9 @@ public sealed class CacheStampedeTests(ClusterFixture fixture)
         Assert.Equal(CacheOutcome.LocalHit, (await _notes.CountAsync(process)).Cache.Outcome);
         Assert.Equal(0, await _notes.Query(context).CountAsync());
     }
+
+    // Queries that have nothing but their SQL in common.
+    private IQueryable<Note> Different(BlogContext context, int number) => context.Notes.Where(n => n.Text == _notes.Mark && n.Id != number).Cacheable();
 
     // Hundreds of requests at once take their time on a busy machine, which is no outage.
     private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis) => cache.Redis(MarkedNotes.To(redis.Endpoint) with { MaxWait = MarkedNotes.Patience });

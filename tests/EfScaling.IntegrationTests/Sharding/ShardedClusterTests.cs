@@ -100,6 +100,55 @@ public sealed class ShardedClusterTests(ShopDatabases databases) : IClassFixture
     }
 
     [Fact]
+    public async Task A_context_that_reads_a_result_waits_for_no_turn_to_load_another_one()
+    {
+        await using var services = new ServiceCollection()
+            .AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o, ReadContract.Session, c => c.MaxConcurrentLoads(1)))
+            .BuildServiceProvider();
+        var factory = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+        var (one, other) = databases.TwoKeysOfDifferentShards();
+        foreach (var id in new[] { one, other })
+        {
+            await Eventually.ThatAsync(async () => await CountAsync(factory, id, total: -1) is CacheOutcome.LocalHit, _deadline, "the cache answers for the shard");
+        }
+
+        await using var context = factory.CreateDbContext();
+        await using (var rows = StreamAsync(context, one).GetAsyncEnumerator())
+        {
+            Assert.True(await rows.MoveNextAsync());
+            await using var neighbour = factory.CreateDbContext();
+            await using (var others = StreamAsync(neighbour, other).GetAsyncEnumerator())
+            {
+                Assert.True(await others.MoveNextAsync());
+
+                // Who reads nothing else waits in vain, and who does must not wait for what may wait for it.
+                Assert.Equal(CacheOutcome.TooManyLoads, await CountAsync(factory, other, total: 1_000));
+                Assert.Equal(0, await CountOrders(context, other, 1_001).CountAsync());
+                Assert.Equal(CacheOutcome.Absent, context.Database.LastRouting()!.Value.Cache!.Value.Outcome);
+            }
+
+            // What it loads meanwhile does not end its turn.
+            Assert.Equal(CacheOutcome.TooManyLoads, await CountAsync(factory, one, total: 1_000));
+        }
+
+        foreach (var id in new[] { one, other })
+        {
+            Assert.Equal(CacheOutcome.Absent, await CountAsync(factory, id, total: 1_002));
+        }
+
+        static IAsyncEnumerable<Customer> StreamAsync(ShopContext context, int id) => context.Customers.Where(c => c.Id == id).AsNoTracking().Cacheable().AsAsyncEnumerable();
+
+        static IQueryable<Order> CountOrders(ShopContext context, int id, int total) => context.Orders.Where(o => o.CustomerId == id && o.Total == total).Cacheable();
+
+        static async Task<CacheOutcome?> CountAsync(ShardedDbContextFactory<ShopContext> factory, int id, int total)
+        {
+            await using var context = factory.CreateDbContext();
+            await CountOrders(context, id, total).CountAsync();
+            return context.Database.LastRouting()!.Value.Cache?.Outcome;
+        }
+    }
+
+    [Fact]
     public async Task A_command_timeout_of_the_context_counts_on_every_shard()
     {
         foreach (var id in Enumerable.Range(1, ShopDatabases.Customers).DistinctBy(id => databases.Sharded.ShardOf(ShardKey.Of(id))))

@@ -56,9 +56,24 @@ public sealed class QueryCacheOptionsTests
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.CacheAllQueries(TimeSpan.Zero));
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.LocalMemory(1));
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.MaxResult(rows: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => builder.MaxConcurrentLoads(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.WriteLease(TimeSpan.FromHours(1)));
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.OnPublishFailure((PublishFailure)7));
         Assert.DoesNotContain("secret", Assert.ThrowsAny<ArgumentException>(() => builder.Redis("localhost,nonsense=secret")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null, 100, 40)]
+    [InlineData(null, 10, 4)]
+    [InlineData(null, 4, 1)]
+    [InlineData(null, 1, 1)]
+    [InlineData(200, 10, 200)]
+    [InlineData(1, 100, 1)]
+    public void Loads_leave_most_of_the_pool_to_others_unless_it_is_said(int? set, int poolSize, int loads)
+    {
+        var builder = new QueryCacheOptionsBuilder();
+        var options = set is { } limit ? builder.MaxConcurrentLoads(limit).Options : builder.Options;
+        Assert.Equal(loads, options.LoadsOf(poolSize));
     }
 
     private static object Another(Type type, object? value) => value switch
@@ -71,6 +86,7 @@ public sealed class QueryCacheOptionsTests
         Enum => Enum.GetValues(type).Cast<object>().First(v => !v.Equals(value)),
         CacheStoreSource => CacheStoreSource.Distributed(null),
         ImmutableArray<CodecRegistration> => ImmutableArray.Create(new CodecRegistration("x", typeof(Money), c => c)),
+        null when type == typeof(int?) => 1,
         null when type == typeof(TimeSpan?) => 1.Seconds(),
         null when type == typeof(Func<DbContext, string?>) => (Func<DbContext, string?>)(_ => null),
         _ => throw new InvalidOperationException($"Say here how a setting of type '{type.Name}' is changed."),

@@ -46,7 +46,7 @@ public sealed class QueryCacheTests
     private static QueryCache Cache(MemoryCacheStore store, TimeSpan wrongBy)
     {
         var source = new ScriptedSource(_ => throw new NotSupportedException()) { ManualClock = new ManualClock { WrongBy = wrongBy } };
-        return new QueryCache(new QueryCacheOptions { Store = CacheStoreSource.Of(store) }, store, source, database: null!, scope: string.Empty, NullLogger.Instance);
+        return new QueryCache(new QueryCacheOptions { Store = CacheStoreSource.Of(store) }, store, source, database: null!, scope: string.Empty, poolSize: 10, NullLogger.Instance);
     }
 
     private static QueryFacts Facts() => new()

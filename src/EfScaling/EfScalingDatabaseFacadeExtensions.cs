@@ -121,21 +121,15 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <remarks>Takes effect before the task completes; if the store cannot be reached, in this process at once and in others when it can.</remarks>
     /// <exception cref="InvalidOperationException">The context has no query cache, or no such entity.</exception>
     public static Task InvalidateCacheAsync<TEntity>(this DatabaseFacade database, CancellationToken cancellationToken = default)
-        where TEntity : class
-    {
-        Writes(database, nameof(InvalidateCacheAsync));
-        return Shared(database).InvalidateAsync(TablesOf<TEntity>(database), [], cancellationToken);
-    }
+        where TEntity : class =>
+        InvalidateAsync(database, nameof(InvalidateCacheAsync), TablesOf<TEntity>(database), [], cancellationToken);
 
     /// <summary>Makes every cached result of the database old, and lets all processes learn its schema anew, as after a migration beside EF.</summary>
     /// <inheritdoc cref="InvalidateCacheAsync{TEntity}" path="/param" />
     /// <inheritdoc cref="InvalidateCacheAsync{TEntity}" path="/remarks" />
     /// <exception cref="InvalidOperationException">The context has no query cache.</exception>
-    public static Task InvalidateCacheAsync(this DatabaseFacade database, CancellationToken cancellationToken = default)
-    {
-        Writes(database, nameof(InvalidateCacheAsync));
-        return Shared(database).InvalidateAsync(null, [], cancellationToken);
-    }
+    public static Task InvalidateCacheAsync(this DatabaseFacade database, CancellationToken cancellationToken = default) =>
+        InvalidateAsync(database, nameof(InvalidateCacheAsync), null, [], cancellationToken);
 
     /// <summary>Makes every cached result old whose query was given one of the names by <c>WithCacheTag</c>.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>
@@ -146,11 +140,17 @@ public static class EfScalingDatabaseFacadeExtensions
     public static Task InvalidateCacheTagsAsync(this DatabaseFacade database, IReadOnlyList<string> tags, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tags);
-        Writes(database, nameof(InvalidateCacheTagsAsync));
-        return Shared(database).InvalidateAsync([], tags, cancellationToken);
+        return InvalidateAsync(database, nameof(InvalidateCacheTagsAsync), [], tags, cancellationToken);
     }
 
-    private static QueryCache Shared(DatabaseFacade database) => Router(database, nameof(InvalidateCacheAsync)).Cache!.Shared;
+    private static Task InvalidateAsync(
+        DatabaseFacade database, string method, IReadOnlyList<TableName>? tables, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    {
+        Writes(database, method);
+        var router = Router(database, method);
+        router.Session.MadeOld();
+        return router.Cache!.Shared.InvalidateAsync(tables, tags, cancellationToken);
+    }
 
     private static ContextWrites Writes(DatabaseFacade database, string method) =>
         Router(database, method).Writes

@@ -123,6 +123,24 @@ public static class EfScalingQueryableExtensions
     /// <remarks>Within a process a result is always loaded once. Costs another round trip to the store with each load.</remarks>
     public static IQueryable<T> AsExpensive<T>(this IQueryable<T> source) => QueryTag<T>.Add(source, CacheHints.ExpensiveTag);
 
+    /// <summary>Answers with a result that a write has just made old while another reader of the process loads the new one, instead of waiting for that.</summary>
+    /// <param name="source">The query, which must be cached for this to have an effect.</param>
+    /// <param name="maxAge">
+    /// How long ago the old result must have been known to be right; greater than zero. Rounded down to two significant digits, because each value is compiled
+    /// as a query of its own; of several calls the shortest counts, and so does a shorter <c>WithMaxStaleness</c> or <c>MaxStaleness</c>.
+    /// </param>
+    /// <returns>The query, marked.</returns>
+    /// <remarks>
+    /// For results that many ask for and writes often make old. The outcome is <see cref="CacheOutcome.StaleHit"/>. A context or <c>ConsistencySession</c> that
+    /// has written, has made results old by itself or brought a consistency token along is never answered so, nor one that has read anything newer.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not greater than zero.</exception>
+    public static IQueryable<T> StaleWhileRefilling<T>(this IQueryable<T> source, TimeSpan maxAge)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(maxAge, TimeSpan.Zero);
+        return QueryTag<T>.Add(source, CacheHints.StaleTag(QueryHints.RoundDown(maxAge)));
+    }
+
     /// <summary>Says in words where the query would run now and why, without running it.</summary>
     /// <param name="source">A query of a context with <c>UseReadReplicas</c>, <c>UseQueryCache</c> or <c>UseSharding</c>.</param>
     /// <returns>

@@ -6,7 +6,7 @@ namespace EfScaling.Caching;
 public readonly record struct CacheDecision(CacheOutcome Outcome, string? Detail = null)
 {
     /// <summary>Gets whether the query was answered without a database.</summary>
-    public bool IsHit => Outcome is CacheOutcome.LocalHit or CacheOutcome.Hit or CacheOutcome.Joined;
+    public bool IsHit => Outcome is CacheOutcome.LocalHit or CacheOutcome.Hit or CacheOutcome.Joined or CacheOutcome.StaleHit;
 
     /// <summary>Writes the outcome, and the detail if there is one.</summary>
     public override string ToString() => Detail is null ? Outcome.ToString() : $"{Outcome}: {Detail}";

@@ -21,6 +21,9 @@ internal sealed record CacheHints(
     ImmutableArray<TableName> DependsOn,
     ImmutableArray<string> VaryBy)
 {
+    /// <summary>Gets how long ago a result must have been right at least to be used while another reader loads the new one; <see langword="null"/> for never.</summary>
+    public TimeSpan? StaleWhileRefilling { get; init; }
+
     /// <summary>The query says nothing.</summary>
     public static readonly CacheHints None = new(CacheMode.Unsaid, null, IsSliding: false, IsExpensive: false, [], [], []);
 
@@ -34,6 +37,7 @@ internal sealed record CacheHints(
     private const string TimePrefix = Prefix + "Time=";
     private const string SlidingPrefix = Prefix + "Sliding=";
     private const string TagPrefix = Prefix + "Tag=";
+    private const string StalePrefix = Prefix + "Stale=";
     private const string TablePrefix = Prefix + "Table=";
     private const string VaryPrefix = Prefix + "Vary=";
     private const long UnsaidTicks = -1;
@@ -45,6 +49,9 @@ internal sealed record CacheHints(
     public static string TimeTag(TimeSpan? timeToLive, bool isSliding) => timeToLive is null && !isSliding
         ? _usualTimeTag
         : (isSliding ? SlidingPrefix : TimePrefix) + (timeToLive?.Ticks ?? UnsaidTicks).ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Returns the tag of <c>StaleWhileRefilling</c>.</summary>
+    public static string StaleTag(TimeSpan maxAge) => StalePrefix + maxAge.Ticks.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Returns the tag of <c>WithCacheTag</c>.</summary>
     public static string NameTag(string name) => TagPrefix + Uri.EscapeDataString(name);
@@ -102,6 +109,11 @@ internal sealed record CacheHints(
             yield return ExpensiveTag;
         }
 
+        if (StaleWhileRefilling is { } maxAge)
+        {
+            yield return StaleTag(maxAge);
+        }
+
         foreach (var tag in Tags.Select(NameTag).Concat(DependsOn.Select(TableTag)).Concat(VaryBy.Select(VaryTag)))
         {
             yield return tag;
@@ -114,6 +126,7 @@ internal sealed record CacheHints(
         ExpensiveTag => this with { IsExpensive = true },
         _ when TicksOf(tag, TimePrefix) is { } ticks => Cacheable(ticks, isSliding: false),
         _ when TicksOf(tag, SlidingPrefix) is { } ticks => Cacheable(ticks, isSliding: true),
+        _ when TicksOf(tag, StalePrefix) is { } ticks and not UnsaidTicks => this with { StaleWhileRefilling = Shorter(StaleWhileRefilling, TimeSpan.FromTicks(ticks)) },
         _ when tag.StartsWith(TagPrefix, StringComparison.Ordinal) => this with { Tags = Add(Tags, Uri.UnescapeDataString(tag[TagPrefix.Length..])) },
         _ when tag.StartsWith(VaryPrefix, StringComparison.Ordinal) => this with { VaryBy = Add(VaryBy, Uri.UnescapeDataString(tag[VaryPrefix.Length..])) },
         _ when tag.StartsWith(TablePrefix, StringComparison.Ordinal) => this with { DependsOn = Add(DependsOn, TableOf(tag[TablePrefix.Length..])) },
@@ -126,10 +139,12 @@ internal sealed record CacheHints(
         return this with
         {
             Mode = Mode == CacheMode.NotCacheable ? Mode : CacheMode.Cacheable,
-            TimeToLive = TimeToLive is null || time < TimeToLive ? time : TimeToLive,
+            TimeToLive = Shorter(TimeToLive, time),
             IsSliding = isSliding && (Mode != CacheMode.Cacheable || IsSliding),
         };
     }
+
+    private static TimeSpan? Shorter(TimeSpan? said, TimeSpan? time) => said is null || time < said ? time : said;
 
     private static long? TicksOf(string tag, string prefix) =>
         tag.StartsWith(prefix, StringComparison.Ordinal)

@@ -65,4 +65,7 @@ public enum CacheOutcome
 
     /// <summary>As many contexts as may were loading results, and no turn came in time: the result was read all the same, and is not kept.</summary>
     TooManyLoads,
+
+    /// <summary>The result was made old by a write a moment ago, and was used while another reader loads the new one: the query says <c>StaleWhileRefilling</c>.</summary>
+    StaleHit,
 }

@@ -17,6 +17,9 @@ internal readonly record struct CacheVerdict(CacheOutcome Outcome, string? Detai
     /// <summary>Gets the moment up to which everything committed must be in such a result: a node that does not show it yet may not fill.</summary>
     public Moment Since { get; init; } = Moment.Never;
 
+    /// <summary>Gets a moment before the store was asked: a result that is read now shows everything that was published by then.</summary>
+    public Moment AskedAt { get; init; } = Moment.Never;
+
     /// <summary>Gets a moment by which everything that the result of a hit shows was committed.</summary>
     public Moment ShownBy { get; init; } = Moment.Never;
 

@@ -8,10 +8,12 @@ namespace EfScaling.Caching;
 /// <param name="stamp">The versions it was read under.</param>
 /// <param name="shownBy">A moment by which everything that the result shows was committed.</param>
 /// <param name="expiresAt">When it is too old to be used.</param>
+/// <param name="proof">When it was known to be right.</param>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class LocalResult(RowSet rows, UInt128 stamp, Moment shownBy, Moment expiresAt)
+internal sealed class LocalResult(RowSet rows, UInt128 stamp, Moment shownBy, Moment expiresAt, ResultProof proof)
 {
     private long _expiresAt = expiresAt.Timestamp;
+    private long _provenAt = proof.At.Timestamp;
 
     /// <summary>Gets the result.</summary>
     public RowSet Rows => rows;
@@ -24,6 +26,15 @@ internal sealed class LocalResult(RowSet rows, UInt128 stamp, Moment shownBy, Mo
 
     /// <summary>Gets when it is too old to be used.</summary>
     public Moment ExpiresAt => new(Volatile.Read(ref _expiresAt));
+
+    /// <summary>Gets the newest moment at which it was known to be right.</summary>
+    public Moment ProvenAt => new(Volatile.Read(ref _provenAt));
+
+    /// <summary>Notes that it was right at a moment.</summary>
+    public void Prove(Moment at) => Volatile.Write(ref _provenAt, at.Timestamp);
+
+    /// <summary>Returns whether it is of the present schema and store, and of the present history of the database.</summary>
+    public bool IsOf(CacheState state, uint timeline) => ReferenceEquals(proof.State, state) && proof.Timeline == timeline;
 
     /// <summary>Puts off when it is too old.</summary>
     /// <param name="until">The new moment.</param>

@@ -23,7 +23,8 @@ internal sealed class LocalResults(long maxBytes, TimeProvider clock) : IDisposa
     /// <param name="stamp">The versions it was read under.</param>
     /// <param name="shownBy">A moment by which everything that it shows was committed.</param>
     /// <param name="timeToLive">How long it may be used.</param>
-    public void Keep(UInt128 query, RowSet rows, UInt128 stamp, Moment shownBy, TimeSpan timeToLive)
+    /// <param name="proof">When it was known to be right.</param>
+    public void Keep(UInt128 query, RowSet rows, UInt128 stamp, Moment shownBy, TimeSpan timeToLive, in ResultProof proof)
     {
         if (_results is null || timeToLive <= TimeSpan.Zero)
         {
@@ -32,7 +33,7 @@ internal sealed class LocalResults(long maxBytes, TimeProvider clock) : IDisposa
 
         var expiresAt = Moment.Now(clock).Plus(timeToLive, clock);
         using var entry = _results.CreateEntry(query);
-        entry.Value = new LocalResult(rows, stamp, shownBy, expiresAt);
+        entry.Value = new LocalResult(rows, stamp, shownBy, expiresAt, proof);
         entry.Size = rows.Size;
     }
 

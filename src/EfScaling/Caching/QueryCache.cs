@@ -135,6 +135,11 @@ internal sealed class QueryCache : IAsyncDisposable
             return null;
         }
 
+        if (request.Query.Hints.StaleWhileRefilling is not null)
+        {
+            result.Prove(now);
+        }
+
         // The store does not hear of hits in memory unless it is told; now and then will do.
         if (request.Query.Hints.IsSliding && result.TryProlong(now.Plus(request.TimeToLive, Clock), request.TimeToLive / ProlongsAfter, Clock))
         {
@@ -143,6 +148,14 @@ internal sealed class QueryCache : IAsyncDisposable
 
         return result;
     }
+
+    /// <summary>Answers from the memory of this process with a result that a write has made old.</summary>
+    /// <param name="request">The query.</param>
+    /// <param name="now">The present moment.</param>
+    /// <param name="maxAge">How long ago it must have been known to be right.</param>
+    /// <remarks>It is what the caller would have been given then. Whether the caller may be given it now depends on what it has done and seen since.</remarks>
+    public LocalResult? FindOld(CacheRequest request, Moment now, TimeSpan maxAge) =>
+        Local.Find(request.Key, now) is { } result && result.IsOf(request.State, TimelineOf(request)) && result.ProvenAt.Until(now, Clock) <= maxAge ? result : null;
 
     /// <summary>Judges what the store answered.</summary>
     /// <param name="request">The query.</param>
@@ -163,29 +176,31 @@ internal sealed class QueryCache : IAsyncDisposable
             return new CacheVerdict(CacheOutcome.Starting);
         }
 
-        var stamp = CacheStamp.Of(reading, TimelineOf(request));
+        var timeline = TimelineOf(request);
+        var stamp = CacheStamp.Of(reading, timeline);
         if (reading.Entry is not { } payload)
         {
-            return new CacheVerdict(CacheOutcome.Absent) { Stamp = stamp, Since = since };
+            return new CacheVerdict(CacheOutcome.Absent) { Stamp = stamp, Since = since, AskedAt = mark.TakenAt };
         }
 
         QueryCacheMeter.RecordEntry(payload.Length);
         if (!RowFormat.TryReadHeader(payload.Span, out var header))
         {
-            return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since };
+            return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since, AskedAt = mark.TakenAt };
         }
 
         if (header.Stamp != stamp)
         {
-            return new CacheVerdict(CacheOutcome.Stale) { Stamp = stamp, Since = since };
+            return new CacheVerdict(CacheOutcome.Stale) { Stamp = stamp, Since = since, AskedAt = mark.TakenAt };
         }
 
         if (!RowFormat.TryDecode(payload, request.Schema, out header, out var rows))
         {
-            return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since };
+            return new CacheVerdict(CacheOutcome.Unreadable) { Stamp = stamp, Since = since, AskedAt = mark.TakenAt };
         }
 
-        Local.Keep(request.Key, rows!, stamp, now, request.Query.Hints.IsSliding ? request.TimeToLive : TimeLeft(header));
+        var timeLeft = request.Query.Hints.IsSliding ? request.TimeToLive : TimeLeft(header);
+        Local.Keep(request.Key, rows!, stamp, now, timeLeft, new ResultProof(request.State, timeline, mark.TakenAt));
         return new CacheVerdict(CacheOutcome.Hit) { Stamp = stamp, Since = since, Rows = rows, ShownBy = now };
     }
 
@@ -223,13 +238,16 @@ internal sealed class QueryCache : IAsyncDisposable
     /// <summary>Keeps a result that was read after the versions of its stamp.</summary>
     /// <param name="request">The query.</param>
     /// <param name="stamp">The versions.</param>
+    /// <param name="askedAt">A moment before they were read.</param>
     /// <param name="rows">The result.</param>
     /// <param name="isLeased">Whether the caller holds the right to load it, which ends when it is kept.</param>
     /// <remarks>Writing to the store goes on after the call; its failure is nobody's. A result whose versions have changed meanwhile is not kept.</remarks>
-    public void Keep(CacheRequest request, UInt128 stamp, RowSet rows, bool isLeased)
+    public void Keep(CacheRequest request, UInt128 stamp, Moment askedAt, RowSet rows, bool isLeased)
     {
+        var timeline = TimelineOf(request);
+
         // A version that is not known any more was reported as changed, which may have been no more than its first value: the store is asked for it.
-        var isKnown = Versions.TryStamp(request.Versions, TimelineOf(request), Moment.Never, out var present);
+        var isKnown = Versions.TryStamp(request.Versions, timeline, Moment.Never, out var present);
         if (isKnown && present != stamp)
         {
             QueryCacheMeter.CountRefusedFill(nameof(CacheOutcome.Overtaken));
@@ -241,7 +259,7 @@ internal sealed class QueryCache : IAsyncDisposable
             return;
         }
 
-        Local.Keep(request.Key, rows, stamp, Moment.Now(Clock), request.TimeToLive);
+        Local.Keep(request.Key, rows, stamp, Moment.Now(Clock), request.TimeToLive, new ResultProof(request.State, timeline, askedAt));
         var created = Clock.GetUtcNow().ToUnixTimeMilliseconds();
         var header = new EntryHeader(stamp, created, (long)request.TimeToLive.TotalMilliseconds);
         if (isLeased)

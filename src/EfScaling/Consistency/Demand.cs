@@ -9,7 +9,7 @@ namespace EfScaling.Consistency;
 /// <param name="NeedsPrimary">Whether only the primary will do, because nobody knows what the session has seen.</param>
 internal readonly record struct Demand(Moment Floor, WalPosition Position, ulong LastServer, Moment LastRead, bool HasWritten, bool NeedsPrimary)
 {
-    /// <summary>Gets when the session was last given a token: what was written elsewhere before it must be seen, by whatever answers.</summary>
+    /// <summary>Gets when the session was last given a token, or has made results of the cache old: what was written elsewhere before must be seen, by whatever answers.</summary>
     public Moment GivenAt { get; init; } = Moment.Never;
 
     /// <summary>The demand of a session that has neither written nor read.</summary>

@@ -66,6 +66,15 @@ internal sealed class SessionProgress(string shard)
         }
     }
 
+    /// <summary>Notes that the session has made results of the cache old: whatever answers it must have been told of writes since.</summary>
+    public void MadeOld(Moment now)
+    {
+        lock (_lock)
+        {
+            _givenAt = now;
+        }
+    }
+
     /// <summary>Notes a write of which no position is known.</summary>
     /// <param name="before">A moment after its commit.</param>
     public void Wrote(Moment before)

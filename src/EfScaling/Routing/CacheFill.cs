@@ -1,6 +1,7 @@
 using System.Data.Common;
 using EfScaling.Caching;
 using EfScaling.Caching.Rows;
+using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using Microsoft.EntityFrameworkCore.Storage;
 
@@ -8,11 +9,13 @@ namespace EfScaling.Routing;
 
 /// <summary>Records the rows of a query while the application reads them, and keeps them when they are complete.</summary>
 /// <remarks>Nothing that goes wrong here reaches the application. Not thread-safe; one reader uses it.</remarks>
-internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 stamp, Flight? flight, bool isLeased)
+internal sealed class CacheFill(QueryCache cache, CacheRequest request, in CacheVerdict verdict, Flight? flight, bool isLeased)
 {
     // An application that stops early has mostly read all there is: EF reads one row for First(), and not the end behind it.
     private const int MaxRowsToEnd = 100;
 
+    private readonly UInt128 _stamp = verdict.Stamp;
+    private readonly Moment _askedAt = verdict.AskedAt;
     private readonly RowRecorder _recorder = new(request.Schema, new RowLimits(cache.Options.MaxResultRows, cache.Options.MaxResultBytes));
     private readonly long _startedAt = cache.Clock.GetTimestamp();
     private int _rowsToEnd = MaxRowsToEnd;
@@ -52,7 +55,7 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
         // To load an expensive result twice is worse than to wait for a slow application.
         if (flight is not null && !request.Query.Hints.IsExpensive)
         {
-            cache.Flights.Stream(request.Key, stamp, flight);
+            cache.Flights.Stream(request.Key, _stamp, flight);
         }
     }
 
@@ -128,7 +131,7 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
         }
         else if (!cache.IsWriteUnderWay(request.Versions))
         {
-            cache.Keep(request, stamp, rows, isLeased);
+            cache.Keep(request, _stamp, _askedAt, rows, isLeased);
         }
         else
         {
@@ -185,7 +188,7 @@ internal sealed class CacheFill(QueryCache cache, CacheRequest request, UInt128 
     {
         if (flight is not null)
         {
-            cache.Flights.Land(request.Key, stamp, flight, rows);
+            cache.Flights.Land(request.Key, _stamp, flight, rows);
         }
     }
 

@@ -31,6 +31,11 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         }
 
         var flight = Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
+        if (!isOwn && cache.FindOld(request, command.Plan!) is { } old)
+        {
+            return new CachedDataReader(old);
+        }
+
         if (!isOwn && flight.Wait(Patience) is { } joined)
         {
             return new CachedDataReader(cache.Joined(request, joined));
@@ -42,7 +47,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         }
 
         // Only the asynchronous path waits for other processes: there is no lease to be had without a round trip.
-        var fill = new CacheFill(Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased: false);
+        var fill = new CacheFill(Shared, request, verdict, isOwn ? flight : null, isLeased: false);
         try
         {
             fill.Take(cache.TakeTurn());
@@ -75,6 +80,11 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         }
 
         var flight = Shared.Flights.Join(request.Key, verdict.Stamp, out var isOwn);
+        if (!isOwn && cache.FindOld(request, command.Plan!) is { } old)
+        {
+            return new CachedDataReader(old);
+        }
+
         if (!isOwn && await flight.WaitAsync(Patience, Shared.Clock, cancellationToken).ConfigureAwait(false) is { } joined)
         {
             return new CachedDataReader(cache.Joined(request, joined));
@@ -88,7 +98,7 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
         var (loaded, isLeased) = request.Query.Hints.IsExpensive && isOwn
             ? await AwaitOtherProcessAsync(verdict.Stamp, flight, cancellationToken).ConfigureAwait(false)
             : (null, false);
-        var fill = new CacheFill(Shared, request, verdict.Stamp, isOwn ? flight : null, isLeased);
+        var fill = new CacheFill(Shared, request, verdict, isOwn ? flight : null, isLeased);
         if (loaded is not null)
         {
             fill.Join(loaded);

@@ -93,6 +93,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         var isWrittenTooOften = dependencies!.Balance.IsOut && !options.KeepsDespiteWrites && !query.Hints.IsExpensive;
         return FormattableString.Invariant($"cache {cache.Store.Name}: used, for {timeToLive.TotalSeconds:0.###} s, until a write to ")
             + string.Join(", ", dependencies.Versions.Skip(CacheState.SchemaIndex + 1).Select(v => v[dependencies.State.KeyPrefix.Length..]))
+            + (query.Hints.StaleWhileRefilling is { } maxAge ? FormattableString.Invariant($" and up to {maxAge.TotalSeconds:0.###} s after it while the new result is loaded") : string.Empty)
             + (isWrittenTooOften ? $"; new results are kept when they are asked for twice between writes, {CacheOutcome.WrittenTooOften}" : string.Empty);
     }
 
@@ -120,6 +121,29 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
 
         Show(request, CacheOutcome.LocalHit, local.ShownBy);
         return local.Rows;
+    }
+
+    /// <summary>Answers from the memory of this process with a result that a write has just made old, if the query says so, while another reader loads the new one.</summary>
+    /// <remarks>
+    /// The result is what the cache would have answered when the result was last known to be right, and so it is no other answer for whoever has neither written
+    /// since nor seen anything that may be newer. What a session has written is not known by table and moment: one that has written at all is not answered so.
+    /// </remarks>
+    public RowSet? FindOld(CacheRequest request, QueryPlan plan)
+    {
+        if (request.Query.Hints.StaleWhileRefilling is not { } maxAge || cache.IsWriteUnderWay(request.Versions))
+        {
+            return null;
+        }
+
+        var now = Moment.Now(cache.Clock);
+        var staleness = router.Terms.MaxStalenessOf(plan.Hints);
+        if (cache.FindOld(request, now, staleness < maxAge ? staleness : maxAge) is not { } old || !router.Session.AcceptsAnswerOf(old.ProvenAt, now))
+        {
+            return null;
+        }
+
+        Show(request, CacheOutcome.StaleHit, old.ShownBy);
+        return old.Rows;
     }
 
     /// <summary>Judges the store's answer.</summary>
@@ -322,6 +346,6 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             QueryCacheMeter.CountLookup(outcome.ToString());
         }
 
-        router.NoteCached(outcome, outcome == CacheOutcome.LocalHit ? "memory" : cache.Store.Name, shownBy);
+        router.NoteCached(outcome, outcome is CacheOutcome.LocalHit or CacheOutcome.StaleHit ? "memory" : cache.Store.Name, shownBy);
     }
 }

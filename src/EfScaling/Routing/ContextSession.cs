@@ -2,6 +2,7 @@ using System.Data;
 using System.Data.Common;
 using System.Transactions;
 using EfScaling.Consistency;
+using EfScaling.Topology;
 
 namespace EfScaling.Routing;
 
@@ -150,8 +151,30 @@ internal sealed class ContextSession(IPositionSource source)
             return Consistency.Demand.None;
         }
 
-        var demand = _own.Demand(identity);
-        return ConsistencySession.Current is { } session ? demand.Merge(session.Demand(source, identity)) : demand;
+        return Demand(identity);
+    }
+
+    /// <summary>Returns whether the context, and the session around it, may be answered as if they had asked at an earlier moment.</summary>
+    /// <param name="moment">The moment.</param>
+    /// <param name="now">The present moment.</param>
+    /// <returns><see langword="false"/> if they have written, know of writes elsewhere or may have seen what was committed after the moment.</returns>
+    public bool AcceptsAnswerOf(Moment moment, Moment now)
+    {
+        Settle(now);
+        return source.Identity is { } identity
+            && Demand(identity) is { HasWritten: false, NeedsPrimary: false } demand
+            && demand.Position == WalPosition.None
+            && demand.GivenAt == Moment.Never
+            && demand.Floor <= moment
+            && demand.LastRead <= moment;
+    }
+
+    /// <summary>Notes that the context has made results of the cache old: it has written by means that nobody sees.</summary>
+    public void MadeOld()
+    {
+        var now = Moment.Now(source.Clock);
+        _own.MadeOld(now);
+        Ambient?.MadeOld(now);
     }
 
     /// <summary>Takes in what was written and seen elsewhere.</summary>
@@ -185,6 +208,12 @@ internal sealed class ContextSession(IPositionSource source)
         _isRead = _isCommitting = _isCovered = false;
         Release(Moment.Now(source.Clock));
         _own.Forget();
+    }
+
+    private Demand Demand(ServerIdentity identity)
+    {
+        var demand = _own.Demand(identity);
+        return ConsistencySession.Current is { } session ? demand.Merge(session.Demand(source, identity)) : demand;
     }
 
     private void Wrote(Moment before)

@@ -16,7 +16,7 @@ internal sealed class ScriptedSource(Func<CancellationToken, Task<ServerPosition
 
     public TimeProvider Clock => ManualClock;
 
-    public ServerIdentity? Identity => Cluster;
+    public ServerIdentity? Identity { get; set; } = Cluster;
 
     public WalGeometry Geometry => default;
 

@@ -16,12 +16,14 @@ public sealed class CacheHintsTests
         {
             CacheHints.TimeTag(TimeSpan.FromTicks(7), isSliding: true),
             CacheHints.ExpensiveTag,
+            CacheHints.StaleTag(TimeSpan.FromTicks(8)),
         };
 
         var hints = CacheHints.TakeFrom(tags);
 
         Assert.Empty(tags);
         Assert.Equal((CacheMode.Cacheable, TimeSpan.FromTicks(7), true, true), (hints.Mode, hints.TimeToLive, hints.IsSliding, hints.IsExpensive));
+        Assert.Equal(TimeSpan.FromTicks(8), hints.StaleWhileRefilling);
         Assert.Equal(_awkward.Order(), hints.Tags.Order());
         Assert.Equal(_awkward.Order(), hints.VaryBy.Order());
         Assert.Equal(_awkward.SelectMany(a => new[] { new TableName(null, a), new TableName(a, a) }).Order(), hints.DependsOn.Order());
@@ -41,6 +43,8 @@ public sealed class CacheHintsTests
     [InlineData("EfScaling:Cache:Time=0")]
     [InlineData("EfScaling:Cache:Time=-2")]
     [InlineData("EfScaling:Cache:Time=x")]
+    [InlineData("EfScaling:Cache:Stale=0")]
+    [InlineData("EfScaling:Cache:Stale=-1")]
     [InlineData("EfScaling:Cache:Nothing")]
     [InlineData("efscaling:cache:Not")]
     [InlineData("my tag")]
@@ -58,12 +62,16 @@ public sealed class CacheHintsTests
         Assert.Equal(TimeSpan.FromSeconds(1), CacheHints.FromText(string.Join(';', times)).TimeToLive);
         Assert.Equal(TimeSpan.FromSeconds(1), CacheHints.FromText(string.Join(';', times.Reverse())).TimeToLive);
         Assert.Equal(CacheMode.NotCacheable, CacheHints.FromText($"{CacheHints.NotCacheableTag};{times[0]}").Mode);
+        string[] ages = [CacheHints.StaleTag(TimeSpan.FromSeconds(2)), CacheHints.StaleTag(TimeSpan.FromSeconds(1))];
+        Assert.Equal(TimeSpan.FromSeconds(1), CacheHints.FromText(string.Join(';', ages)).StaleWhileRefilling);
+        Assert.Equal(TimeSpan.FromSeconds(1), CacheHints.FromText(string.Join(';', ages.Reverse())).StaleWhileRefilling);
         Assert.Equal(CacheMode.NotCacheable, CacheHints.FromText($"{times[0]};{CacheHints.NotCacheableTag}").Mode);
     }
 
     private static void Same(CacheHints expected, CacheHints actual)
     {
         Assert.Equal((expected.Mode, expected.TimeToLive, expected.IsSliding, expected.IsExpensive), (actual.Mode, actual.TimeToLive, actual.IsSliding, actual.IsExpensive));
+        Assert.Equal(expected.StaleWhileRefilling, actual.StaleWhileRefilling);
         Assert.Equal(expected.Tags, actual.Tags);
         Assert.Equal(expected.DependsOn, actual.DependsOn);
         Assert.Equal(expected.VaryBy, actual.VaryBy);

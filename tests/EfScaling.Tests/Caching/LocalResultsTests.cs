@@ -17,7 +17,7 @@ public sealed class LocalResultsTests : IDisposable
     [Fact]
     public void A_result_is_kept_for_its_time_and_for_another_once_that_is_put_off()
     {
-        _results.Keep(1, _rows, 10, _clock.Now, 40.Seconds());
+        _results.Keep(1, _rows, 10, _clock.Now, 40.Seconds(), default);
         var result = _results.Find(1, _clock.Advance(30.Seconds()))!;
         Assert.True(result.TryProlong(_clock.Now.Plus(40.Seconds(), _clock), 10.Seconds(), _clock));
 
@@ -28,7 +28,7 @@ public sealed class LocalResultsTests : IDisposable
     [Fact]
     public void Of_many_hits_one_in_a_while_puts_the_end_off()
     {
-        _results.Keep(1, _rows, 10, _clock.Now, 40.Seconds());
+        _results.Keep(1, _rows, 10, _clock.Now, 40.Seconds(), default);
         var prolonged = Enumerable.Range(0, 100).Count(_ => _results.Find(1, _clock.Advance(1.Seconds()))!.TryProlong(_clock.Now.Plus(40.Seconds(), _clock), 10.Seconds(), _clock));
         Assert.Equal(10, prolonged);
     }

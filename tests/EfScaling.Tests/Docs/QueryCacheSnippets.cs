@@ -32,6 +32,17 @@ internal static class QueryCacheSnippets
         return newest;
     }
 
+    public static async Task<List<Post>> QueryOldAsync(BlogContext db)
+    {
+        var newest = await db.Posts
+            .OrderByDescending(p => p.Id)
+            .Take(20)
+            .Cacheable()
+            .StaleWhileRefilling(TimeSpan.FromSeconds(2))
+            .ToListAsync();
+        return newest;
+    }
+
     public static void Stream(IServiceCollection services, string replicationConnectionString)
     {
         services.AddQueryCacheChangeStream<BlogContext>(replicationConnectionString);

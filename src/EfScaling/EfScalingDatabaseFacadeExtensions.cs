@@ -118,7 +118,10 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <typeparam name="TEntity">The entity.</typeparam>
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <remarks>Takes effect before the task completes; if the store cannot be reached, in this process at once and in others when it can.</remarks>
+    /// <remarks>
+    /// Takes effect before the task completes; if the store cannot be reached, in this process at once and in others when it can. A context that spans shards makes
+    /// results of all of them old.
+    /// </remarks>
     /// <exception cref="InvalidOperationException">The context has no query cache, or no such entity.</exception>
     public static Task InvalidateCacheAsync<TEntity>(this DatabaseFacade database, CancellationToken cancellationToken = default)
         where TEntity : class =>
@@ -143,13 +146,17 @@ public static class EfScalingDatabaseFacadeExtensions
         return InvalidateAsync(database, nameof(InvalidateCacheTagsAsync), [], tags, cancellationToken);
     }
 
+    // On every shard that the context works on: nobody says where the write was.
     private static Task InvalidateAsync(
         DatabaseFacade database, string method, IReadOnlyList<TableName>? tables, IReadOnlyList<string> tags, CancellationToken cancellationToken)
     {
         Writes(database, method);
-        var router = Router(database, method);
-        router.Session.MadeOld();
-        return router.Cache!.Shared.InvalidateAsync(tables, tags, cancellationToken);
+        var home = Router(database, method);
+        return Task.WhenAll((home.Shards?.Routers() ?? [home]).Select(router =>
+        {
+            router.Session.MadeOld();
+            return router.Cache!.Shared.InvalidateAsync(tables, tags, cancellationToken);
+        }));
     }
 
     private static ContextWrites Writes(DatabaseFacade database, string method) =>

@@ -100,6 +100,60 @@ public sealed class ShardedClusterTests(ShopDatabases databases) : IClassFixture
     }
 
     [Fact]
+    public async Task A_context_that_spans_shards_makes_results_of_all_of_them_old()
+    {
+        await using var services = new ServiceCollection()
+            .AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o, ReadContract.Session, c => c.TimeToLive(TimeSpan.FromHours(1))))
+            .BuildServiceProvider();
+        var factory = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+        await using var invalidating = factory.CreateDbContext();
+        var (one, other) = databases.TwoKeysOfDifferentShards();
+        foreach (var invalidate in new Func<Task>[]
+        {
+            () => invalidating.Database.InvalidateCacheAsync<Customer>(),
+            () => invalidating.Database.InvalidateCacheTagsAsync(["name"]),
+            () => invalidating.Database.InvalidateCacheAsync(),
+        })
+        {
+            foreach (var id in new[] { one, other })
+            {
+                await Eventually.ThatAsync(async () => (await NameAsync(id)).Cache is CacheOutcome.LocalHit, _deadline, "the cache answers for the shard");
+                await RenameAsync(id, "unseen");
+                Assert.Equal($"customer {id % 7}", (await NameAsync(id)).Name);
+            }
+
+            await invalidate();
+
+            // Not from a replica, which may not have it yet: a session would have to say so.
+            foreach (var id in new[] { one, other })
+            {
+                await Eventually.ThatAsync(async () => (await NameAsync(id)).Name == "unseen", _deadline, "the write is seen");
+                await RenameAsync(id, $"customer {id % 7}");
+            }
+
+            await invalidate();
+        }
+
+        async Task<(string Name, CacheOutcome? Cache)> NameAsync(int id)
+        {
+            await using var context = factory.CreateDbContext();
+            var name = await context.Customers.Where(c => c.Id == id).Select(c => c.Name).Cacheable().WithCacheTag("name").SingleAsync();
+            return (name, context.Database.LastRouting()!.Value.Cache?.Outcome);
+        }
+
+        // As a program does that knows nothing of EF.
+        async Task RenameAsync(int id, string name)
+        {
+            await using var context = factory.CreateDbContext(ShardKey.Of(id));
+            var connection = context.Database.GetDbConnection();
+            await connection.OpenAsync();
+            await using var command = connection.CreateCommand();
+            command.CommandText = $"UPDATE \"Customers\" SET \"Name\" = '{name}' WHERE \"Id\" = {id}";
+            Assert.Equal(1, await command.ExecuteNonQueryAsync());
+        }
+    }
+
+    [Fact]
     public async Task A_context_that_reads_a_result_waits_for_no_turn_to_load_another_one()
     {
         await using var services = new ServiceCollection()

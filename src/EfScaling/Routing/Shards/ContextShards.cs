@@ -249,6 +249,9 @@ internal sealed class ContextShards(
     /// <summary>Returns the router of a shard, whatever is written there.</summary>
     public ReadRouter RouterOf(string shard) => RouterOf(shard, home.Connection);
 
+    /// <summary>Returns the routers of all shards that the context works on, for what needs no connection to them.</summary>
+    public IEnumerable<ReadRouter> Routers() => bound is not null ? [home] : database.Options.Shards.Select(s => s.Name == Own ? home : Other(s.Name));
+
     /// <summary>Returns the connections to the present primary of a shard.</summary>
     public NpgsqlDataSource SourceOf(ShardDefinition shard) => RouterOf(shard.Name).Cluster.PrimarySource ?? sourceOf(shard);
 
@@ -445,13 +448,19 @@ internal sealed class ContextShards(
                 [shard]);
         }
 
+        // SetCommandTimeout says it to the context's own connection.
+        var router = Other(shard);
+        router.Connection.CommandTimeout = own.CommandTimeout;
+        return router;
+    }
+
+    private ReadRouter Other(string shard)
+    {
         if (!_routers.TryGetValue(shard, out var router))
         {
             _routers[shard] = router = connect(database.Options.Find(shard)!);
         }
 
-        // SetCommandTimeout says it to the context's own connection.
-        router.Connection.CommandTimeout = own.CommandTimeout;
         return router;
     }
 }

@@ -244,7 +244,12 @@ internal sealed class ShardPlanReader
                 break;
 
             default:
-                _opaque ??= table is FromSqlExpression ? "SQL of the application" : table.GetType().Name;
+                _opaque ??= table switch
+                {
+                    FromSqlExpression => "SQL of the application",
+                    TableValuedFunctionExpression function => $"the function '{function.Name}', which may read any table",
+                    _ => table.GetType().Name,
+                };
                 break;
         }
     }

@@ -34,8 +34,16 @@ internal sealed class TenantsContext(DbContextOptions options) : DbContext(optio
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) => configurationBuilder.Conventions.Add(_ => new LooseCollationConvention());
 
+    /// <summary>A function of the application that reads tables.</summary>
+    public static int Weight(int tenant) => throw new NotSupportedException();
+
+    /// <summary>A function of the application that returns rows.</summary>
+    public IQueryable<Order> OrdersOf(int tenant) => FromExpression(() => OrdersOf(tenant));
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
+        modelBuilder.HasDbFunction(() => Weight(0)).HasName("weight");
+        modelBuilder.HasDbFunction(typeof(TenantsContext).GetMethod(nameof(OrdersOf))!).HasName("orders_of");
         modelBuilder.HasCollation("loose", locale: "en-u-ks-primary", provider: "icu", deterministic: false);
         modelBuilder.Entity<Page>(b =>
         {

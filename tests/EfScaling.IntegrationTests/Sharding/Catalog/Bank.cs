@@ -88,17 +88,18 @@ public sealed class Bank : IAsyncLifetime
         Action<ShardingOptionsBuilder>? sharding = null,
         string? catalogConnection = null,
         IEnumerable<string>? shards = null,
-        Action<DbContextOptionsBuilder>? options = null)
+        Action<DbContextOptionsBuilder>? options = null,
+        string? role = null)
     {
         var services = new ServiceCollection()
             .AddShardedDbContextFactory<BankContext>((_, o) => Also(o, options)
                 .UseNpgsql()
                 .UseSharding(s =>
                 {
-                    s.Buckets(Buckets).UseCatalog(catalogConnection ?? Catalog, catalog);
+                    s.Buckets(Buckets).UseCatalog(catalogConnection ?? ConnectionTo("catalog", role: role), catalog);
                     foreach (var shard in shards ?? _shards)
                     {
-                        s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, _cluster().Standbys[0])).DefaultContract(contract).MaxStaleness(TimeSpan.FromMinutes(1)));
+                        s.AddShard(shard, ConnectionTo(shard, role: role), r => r.AddReplica(ConnectionTo(shard, _cluster().Standbys[0], role)).DefaultContract(contract).MaxStaleness(TimeSpan.FromMinutes(1)));
                     }
 
                     (sharding ?? _sharding)?.Invoke(s);
@@ -212,8 +213,35 @@ public sealed class Bank : IAsyncLifetime
         }
     }
 
-    public string ConnectionTo(string database, PostgresServer? server = null) =>
-        new NpgsqlConnectionStringBuilder((server ?? _cluster().Primary).ConnectionString) { Database = $"{_name}_{database}" }.ConnectionString;
+    /// <summary>Creates a role that owns nothing and may read and write the rows of the bank.</summary>
+    /// <param name="grants">What else it may in the catalog and on each shard, of the role 'app'.</param>
+    public async Task<string> CreateRoleAsync((string Catalog, string Shard) grants)
+    {
+        var role = $"role_{Guid.NewGuid():N}";
+        await _cluster().Primary.ExecuteAsync($"CREATE ROLE {role} LOGIN PASSWORD '{new NpgsqlConnectionStringBuilder(Catalog).Password}'");
+        await ExecuteAsync("catalog", grants.Catalog.Replace(" TO app", $" TO {role}", StringComparison.Ordinal));
+        foreach (var shard in _shards)
+        {
+            await ExecuteAsync(shard, $"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};" + grants.Shard.Replace(" TO app", $" TO {role}", StringComparison.Ordinal));
+        }
+
+        return role;
+    }
+
+    /// <summary>Runs SQL beside EF.</summary>
+    public async Task ExecuteAsync(string database, string sql, string? role = null)
+    {
+        await using var source = NpgsqlDataSource.Create(ConnectionTo(database, role: role));
+        await using var command = source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public string ConnectionTo(string database, PostgresServer? server = null, string? role = null)
+    {
+        var connection = new NpgsqlConnectionStringBuilder((server ?? _cluster().Primary).ConnectionString) { Database = $"{_name}_{database}" };
+        connection.Username = role ?? connection.Username;
+        return connection.ConnectionString;
+    }
 
     public async ValueTask DisposeAsync()
     {

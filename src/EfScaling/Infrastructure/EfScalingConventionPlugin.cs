@@ -28,7 +28,7 @@ internal sealed class EfScalingConventionPlugin(TrackedReads trackedReads, bool 
             conventionSet.ModelFinalizingConventions.Add(new FixedShardKeyConvention());
             if (!EF.IsDesignTime)
             {
-                conventionSet.ModelFinalizingConventions.Add(new LooseCollationConvention());
+                conventionSet.ModelFinalizingConventions.Add(new CollationConvention());
             }
 
             // Ahead of EF's convention that makes the model that contexts use, which knows less.

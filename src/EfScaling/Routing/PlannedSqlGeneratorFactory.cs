@@ -1,6 +1,7 @@
 using System.Linq.Expressions;
 using EfScaling.Caching;
 using EfScaling.Diagnostics;
+using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore.Query;
@@ -13,14 +14,14 @@ namespace EfScaling.Routing;
 internal sealed class PlannedSqlGeneratorFactory(IQuerySqlGeneratorFactory inner, QuerySqlGeneratorDependencies dependencies, bool isCached, bool isSharded, bool isGoverned) : IQuerySqlGeneratorFactory
 {
     /// <inheritdoc />
-    public QuerySqlGenerator Create() => new Generator(dependencies, inner.Create(), isCached, isSharded, isGoverned);
+    public QuerySqlGenerator Create() => new Generator(dependencies, inner, isCached, isSharded, isGoverned);
 
-    private sealed class Generator(QuerySqlGeneratorDependencies dependencies, QuerySqlGenerator inner, bool isCached, bool isSharded, bool isGoverned) : QuerySqlGenerator(dependencies)
+    private sealed class Generator(QuerySqlGeneratorDependencies dependencies, IQuerySqlGeneratorFactory factory, bool isCached, bool isSharded, bool isGoverned) : QuerySqlGenerator(dependencies)
     {
         public override IRelationalCommand GetCommand(Expression queryExpression)
         {
             var shards = isSharded ? ShardPlanReader.Read(queryExpression) : null;
-            var command = inner.GetCommand(isGoverned && shards!.NeedsOwnership && queryExpression is SelectExpression read ? Guarded(read) : queryExpression);
+            var command = Generate(queryExpression, shards);
             if (command is not RoutedCommand routed)
             {
                 return command;
@@ -29,7 +30,7 @@ internal sealed class PlannedSqlGeneratorFactory(IQuerySqlGeneratorFactory inner
             if (shards is not null)
             {
                 ShardingMeter.CountPlan();
-                routed = routed.With(shards);
+                routed = routed.With(shards, queryExpression is SelectExpression root ? new ScatterPlans(root, part => PartOf(root, part)) : null);
             }
 
             var facts = isCached ? QueryFactsReader.Read(queryExpression) : null;
@@ -41,6 +42,20 @@ internal sealed class PlannedSqlGeneratorFactory(IQuerySqlGeneratorFactory inner
             return queryExpression is SelectExpression select && QueryPlan.FindTag(select.Tags) is { } tag
                 ? routed.With(QueryPlan.FromTag(tag), CommentOf(tag), facts)
                 : routed;
+        }
+
+        // Each time by a generator of its own: parts are generated later, and on other threads.
+        private IRelationalCommand Generate(Expression tree, ShardPlan? shards) =>
+            factory.Create().GetCommand(isGoverned && shards!.NeedsOwnership && tree is SelectExpression read ? Guarded(read) : tree);
+
+        // The command of a part of a query over several shards.
+        private RoutedCommand PartOf(SelectExpression root, SelectExpression part)
+        {
+            var shards = ShardPlanReader.Read(part);
+            var command = (RoutedCommand)Generate(part, shards);
+            return QueryPlan.FindTag(root.Tags) is { } tag
+                ? command.With(QueryPlan.FromTag(tag), CommentOf(tag), facts: null).With(QueryPlan.FromTag(tag), shards)
+                : command.With(plan: null, shards);
         }
 
         // The outermost select alone: what it calls once and before all else proves it for the rest.

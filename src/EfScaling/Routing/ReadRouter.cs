@@ -318,6 +318,15 @@ internal sealed class ReadRouter(
     /// <summary>Notes that the newest command runs on another shard, whose router tells where.</summary>
     public void NoteElsewhere(ReadRouter shard) => _elsewhere = shard;
 
+    /// <summary>Notes that the newest query was answered from several shards.</summary>
+    /// <param name="last">The router of the shard that gave the last part.</param>
+    /// <param name="shards">The names of all shards that took part.</param>
+    public void NoteScatter(ReadRouter last, IEnumerable<string> shards)
+    {
+        _elsewhere = null;
+        LastDecision = last.LastDecision is { } decision ? decision with { Shard = string.Join(", ", shards) } : null;
+    }
+
     /// <summary>Notes that a read runs on a replica.</summary>
     public void NoteOnReplica(Node node, RoutingReason reason, TimeSpan staleness, int attempts)
     {
@@ -341,7 +350,7 @@ internal sealed class ReadRouter(
             return Explain(query.Plan, query.Query, command);
         }
 
-        var shards = Shards.Explain(query.Shards, command, query.Plan?.Hints.Shard, out var router);
+        var shards = Shards.Explain(query.Shards, command, query.Plan?.Hints.Shard, query.Scatter, out var router);
         return router is null
             ? shards.TrimEnd('\n')
             : shards + router.Explain(query.Plan, query.Query, ReferenceEquals(router, this) ? command : RoutedCommand.On(router.Connection, command, command.ReaderColumns));

@@ -3,6 +3,7 @@ using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
+using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore;
@@ -29,6 +30,7 @@ internal sealed class RoutedCommand(
     private ReadRouter? _home;
     private ReadRouter? _router;
     private OwnershipClaim? _claim;
+    private IReadOnlyList<NpgsqlParameter>? _inputs;
 
     /// <summary>Gets what translation found out about the query; <see langword="null"/> for commands that are no translated query.</summary>
     public QueryPlan? Plan { get; private set; }
@@ -38,6 +40,9 @@ internal sealed class RoutedCommand(
 
     /// <summary>Gets what the SQL says about shards; <see langword="null"/> for commands that EF did not translate, and without sharding.</summary>
     public ShardPlan? Shards { get; private set; }
+
+    /// <summary>Gets how the query is answered from several shards; <see langword="null"/> for commands that are no query, and without sharding.</summary>
+    public ScatterPlans? Scatter { get; private set; }
 
     /// <summary>Gets what <c>ExecuteUpdate</c> or <c>ExecuteDelete</c> writes; <see langword="null"/> for other commands.</summary>
     public WriteFacts? Written { get; private set; }
@@ -50,6 +55,7 @@ internal sealed class RoutedCommand(
         {
             Plan = plan,
             Shards = Shards,
+            Scatter = Scatter,
             Query = facts is null ? null : new CachedQuery(plan.CacheHints, facts, text),
         };
     }
@@ -58,7 +64,41 @@ internal sealed class RoutedCommand(
     public RoutedCommand With(WriteFacts written) => new(Dependencies, CommandText, LogCommandText, Parameters) { Written = written, Shards = Shards };
 
     /// <summary>Returns the command with what its SQL says about shards.</summary>
-    public RoutedCommand With(ShardPlan shards) => new(Dependencies, CommandText, LogCommandText, Parameters) { Plan = Plan, Query = Query, Written = Written, Shards = shards };
+    /// <param name="shards">What it says.</param>
+    /// <param name="scatter">How it is answered from several; <see langword="null"/> if it is no query.</param>
+    public RoutedCommand With(ShardPlan shards, ScatterPlans? scatter) =>
+        new(Dependencies, CommandText, LogCommandText, Parameters) { Plan = Plan, Query = Query, Written = Written, Shards = shards, Scatter = scatter };
+
+    /// <summary>Returns the command as a part of a query over several shards.</summary>
+    /// <param name="plan">What translation found out about the query.</param>
+    /// <param name="shards">What the SQL of the part says about shards.</param>
+    public RoutedCommand With(QueryPlan? plan, ShardPlan shards) => new(Dependencies, CommandText, LogCommandText, Parameters) { Plan = plan, Shards = shards };
+
+    /// <summary>Returns the command of one run on one shard, as a part of a query over several.</summary>
+    /// <param name="target">The shard.</param>
+    /// <param name="inputs">The parameters with intermediate results.</param>
+    public RoutedCommand For(ScatterTarget target, IReadOnlyList<NpgsqlParameter> inputs) =>
+        new(Dependencies, CommandText, LogCommandText, Parameters) { Plan = Plan, Shards = Shards, _router = target.Router, _claim = target.Claim, _inputs = inputs };
+
+    /// <summary>Runs the part of a query that <see cref="For"/> has made.</summary>
+    /// <param name="parameterObject">How the query is run.</param>
+    /// <param name="buffered">The columns of the part that are buffered; <see langword="null"/> if rows are read as they come.</param>
+    public RelationalDataReader ReadPart(in RelationalCommandParameterObject parameterObject, IReadOnlyList<ReaderColumn?>? buffered)
+    {
+        try
+        {
+            return Read(_router!, On(_router!.Connection, parameterObject, buffered), Moment.Never);
+        }
+        catch (NpgsqlException exception) when (ShardConnectionException.Of(_router!.ShardName, exception) is { } named)
+        {
+            throw named;
+        }
+    }
+
+    /// <inheritdoc cref="ReadPart" />
+    public Task<RelationalDataReader> ReadPartAsync(
+        in RelationalCommandParameterObject parameterObject, IReadOnlyList<ReaderColumn?>? buffered, CancellationToken cancellationToken) =>
+        OnShard(_router!, ReadAsync(_router!, On(_router!.Connection, parameterObject, buffered), Moment.Never, cancellationToken));
 
     /// <inheritdoc />
     public override void PopulateFrom(IRelationalCommandTemplate commandTemplate)
@@ -66,7 +106,7 @@ internal sealed class RoutedCommand(
         base.PopulateFrom(commandTemplate);
         _claim = null;
         var template = commandTemplate as RoutedCommand;
-        (Plan, Query, Written, Shards) = (template?.Plan, template?.Query, template?.Written, template?.Shards);
+        (Plan, Query, Written, Shards, Scatter) = (template?.Plan, template?.Query, template?.Written, template?.Shards, template?.Scatter);
     }
 
     /// <inheritdoc />
@@ -138,7 +178,11 @@ internal sealed class RoutedCommand(
 
     private RelationalDataReader RunReader(RelationalCommandParameterObject parameterObject)
     {
-        var router = Route(ref parameterObject);
+        if (RouteRead(ref parameterObject) is not { } router)
+        {
+            return ScatterOf(parameterObject).Execute();
+        }
+
         try
         {
             return ReadCached(router, parameterObject);
@@ -157,8 +201,9 @@ internal sealed class RoutedCommand(
 
     private Task<RelationalDataReader> RunReaderAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
-        var router = Route(ref parameterObject);
-        return OnShard(router, ReadCachedAsync(router, parameterObject, cancellationToken));
+        return RouteRead(ref parameterObject) is { } router
+            ? OnShard(router, ReadCachedAsync(router, parameterObject, cancellationToken))
+            : ScatterOf(parameterObject).ExecuteAsync(cancellationToken);
     }
 
     /// <summary>Runs the query, on whichever node may serve it.</summary>
@@ -230,6 +275,11 @@ internal sealed class RoutedCommand(
         if ((_claim ?? (parameterObject.CommandSource == CommandSource.SaveChanges ? RouterOf(parameterObject).ClaimFor(parameterObject.Connection) : null)) is { } claim)
         {
             Prove(claim, command, isRead: commandMethod == DbCommandMethod.ExecuteReader && parameterObject.CommandSource != CommandSource.SaveChanges);
+        }
+
+        if (_inputs is not null)
+        {
+            AddInputs(command);
         }
 
         if (Plan is null || commandMethod != DbCommandMethod.ExecuteReader)
@@ -526,14 +576,39 @@ internal sealed class RoutedCommand(
         claim.AddTo(proven.Parameters);
     }
 
+    // Each run has parameters of its own, of which a command takes possession.
+    private void AddInputs(DbCommand command)
+    {
+        if (command is not NpgsqlCommand own)
+        {
+            throw new InvalidOperationException(
+                $"A command of a query over several shards was replaced by a '{command.GetType().Name}', which cannot carry intermediate results. Do not replace commands in interceptors.");
+        }
+
+        foreach (var input in _inputs!)
+        {
+            own.Parameters.Add(input.Clone());
+        }
+    }
+
     // The router of the shard that the command concerns, and its connection in the place of the context's own.
-    private ReadRouter Route(ref RelationalCommandParameterObject parameterObject)
+    private ReadRouter Route(ref RelationalCommandParameterObject parameterObject) => Route(ref parameterObject, mayScatter: false)!;
+
+    // Nothing if the query is to be answered from several shards.
+    private ReadRouter? RouteRead(ref RelationalCommandParameterObject parameterObject) => Route(ref parameterObject, mayScatter: Scatter is not null);
+
+    private ReadRouter? Route(ref RelationalCommandParameterObject parameterObject, bool mayScatter)
     {
         (_router, _claim) = (null, null);
         var router = RouterOf(parameterObject);
         if (Shards is not null && router.Shards is { } shards)
         {
-            _router = shards.RouterFor(Shards, parameterObject, Plan?.Hints.Shard, out _claim);
+            _router = shards.FindRouter(Shards, parameterObject, Plan?.Hints.Shard, mayScatter, out _claim);
+            if (_router is null)
+            {
+                return null;
+            }
+
             if (!ReferenceEquals(_router, router))
             {
                 parameterObject = On(_router.Connection, parameterObject, parameterObject.ReaderColumns);
@@ -541,12 +616,19 @@ internal sealed class RoutedCommand(
             }
         }
 
-        if (ShardingMeter.CountsCommands && _router!.ShardName is { } shard)
-        {
-            ShardingMeter.CountCommand(shard, KindOf(parameterObject.CommandSource));
-        }
-
+        CountCommand(_router!, parameterObject.CommandSource);
         return _router!;
+    }
+
+    private ScatterRead ScatterOf(in RelationalCommandParameterObject parameterObject) => new(HomeOf(parameterObject.Connection.Context), Shards!, Scatter!, parameterObject);
+
+    /// <summary>Counts a command that a shard runs.</summary>
+    public static void CountCommand(ReadRouter router, CommandSource source)
+    {
+        if (ShardingMeter.CountsCommands && router.ShardName is { } shard)
+        {
+            ShardingMeter.CountCommand(shard, KindOf(source));
+        }
     }
 
     private static string KindOf(CommandSource source) => source switch

@@ -7,7 +7,10 @@ namespace EfScaling.Sharding;
 /// <summary>Tells collations by which only texts with the same bytes are equal from those by which others may be.</summary>
 internal static class Collations
 {
-    /// <summary>The annotation of properties whose texts may be equal to others, for models that contexts use, which no longer know collations.</summary>
+    /// <summary>The annotation with the name of a property's collation, for models that contexts use, which no longer know collations.</summary>
+    public const string Annotation = "EfScaling:Collation";
+
+    /// <summary>The annotation of properties whose texts may be equal to others, for the same models.</summary>
     public const string LooseAnnotation = "EfScaling:LooseCollation";
 
     // Those of every server. Of the operating system's it is not known whether the server has them, or the application has given their names to its own.

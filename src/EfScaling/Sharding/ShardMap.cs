@@ -14,6 +14,7 @@ public abstract class ShardMap
 {
     private readonly ImmutableArray<ShardKeyType> _keyTypes;
     private string? _fingerprint;
+    private bool? _keepsBucketsWhole;
 
     /// <summary>Creates the part that all maps have.</summary>
     /// <param name="shards">The names of all shards, each once.</param>
@@ -59,6 +60,9 @@ public abstract class ShardMap
 
     /// <summary>Gets the map that gives keys the buckets which a server computes as well; <see langword="null"/> if there are none.</summary>
     internal virtual HashShardMap? Buckets => null;
+
+    /// <summary>Gets whether all keys of a bucket live on one shard, so that rows whose ids tell the same bucket are together.</summary>
+    internal bool KeepsBucketsWhole => _keepsBucketsWhole ??= BucketCount > 0 && Enumerable.Range(0, BucketCount).All(b => ShardsOfBucket(b).Count == 1);
 
     /// <summary>Gets a digest of the whole map: equal for two processes exactly if their maps are.</summary>
     /// <remarks>Covers kind, version, shards in their order, key types and all rules; the same in every process and on every machine.</remarks>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Globalization;
 using EfScaling.Sharding.Catalog;
@@ -24,6 +25,7 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
         Model = ShardedModel.Of(model);
         RefuseTwins(options);
         Identities = new ShardIdentities(clock);
+        Gate = new ScatterGate(options.ScatterBudget);
         string[] shards = [.. options.Shards.Select(s => s.Name)];
         Configured = new ShardPicture(Model.Keys.ToFrozenDictionary(k => k.Key, k => MapOf(k.Key, k.Value, shards)));
         Catalog = options.Catalog is { } catalog ? new ShardCatalog(catalog, Adopt, clock, logger) : null;
@@ -43,6 +45,12 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
 
     /// <summary>Gets what is known of which database each shard is.</summary>
     public ShardIdentities Identities { get; }
+
+    /// <summary>Gets what bounds how many parts of queries over several shards begin at the same time.</summary>
+    public ScatterGate Gate { get; }
+
+    /// <summary>Gets of each shard that was asked whether its database orders texts without a collation of their own by bytes.</summary>
+    public ConcurrentDictionary<string, bool> OrdersByBytes { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Gets the catalog that the maps come from; <see langword="null"/> if they come from the options.</summary>
     public ShardCatalog? Catalog { get; }

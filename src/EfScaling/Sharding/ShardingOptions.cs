@@ -22,6 +22,9 @@ internal sealed record ShardingOptions
     public ImmutableSortedDictionary<string, Func<IReadOnlyList<string>, ShardMap>> Maps { get; init; } =
         ImmutableSortedDictionary.Create<string, Func<IReadOnlyList<string>, ShardMap>>(StringComparer.Ordinal);
 
+    /// <summary>Gets what one query over several shards may take at most.</summary>
+    public ScatterBudget ScatterBudget { get; init; } = new();
+
     /// <summary>Gets where the shard maps come from; <see langword="null"/> for these options.</summary>
     public ShardCatalogOptions? Catalog { get; init; }
 
@@ -37,6 +40,7 @@ internal sealed record ShardingOptions
             && Buckets == other.Buckets
             && GeneratorNumber == other.GeneratorNumber
             && Catalog == other.Catalog
+            && ScatterBudget == other.ScatterBudget
             && Shards.SequenceEqual(other.Shards)
             && Maps.Count == other.Maps.Count
             && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && IsSame(map, m.Value)));

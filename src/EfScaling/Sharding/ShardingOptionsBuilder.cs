@@ -69,6 +69,14 @@ public sealed class ShardingOptionsBuilder
         return With(Options with { Maps = Options.Maps.SetItem(name ?? string.Empty, create) });
     }
 
+    /// <summary>Bounds what one query over several shards may take.</summary>
+    /// <param name="budget">How many shards, rows, bytes and how much time.</param>
+    public ShardingOptionsBuilder ScatterBudget(ScatterBudget budget)
+    {
+        ArgumentNullException.ThrowIfNull(budget);
+        return With(Options with { ScatterBudget = budget });
+    }
+
     /// <summary>Takes the shard maps from a catalog database, where they can be changed while applications run; shards then check every read and write.</summary>
     /// <param name="connectionString">An Npgsql connection string to the catalog.</param>
     /// <param name="configure">Says how the process keeps up with the catalog; <see langword="null"/> for the defaults.</param>

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
@@ -153,13 +154,18 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
     public async Task A_query_of_several_shards_is_refused()
     {
         await using var context = databases.Sharded.CreateDbContext();
-        var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.Orders.CountAsync());
+        var others = context.Orders.Join(context.Customers, o => o.Id, c => c.Id, (o, c) => new { o, c });
+        var refusal = await Assert.ThrowsAsync<CrossShardQueryNotSupportedException>(() => others.CountAsync());
         Assert.Contains("nothing says which CustomerId the rows of 'Orders' have", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("Compare the keys in the join", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal((ScatterRule.JoinWithoutKey, CrossShardReason.NoShardKey), (refusal.Rule, refusal.Reason));
         Assert.Empty(refusal.Shards);
         int[] ids = [1, 2, 3, 4, 5, 6, 7, 8];
-        refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.Orders.Where(o => ids.Contains(o.CustomerId)).ToListAsync());
+        refusal = await Assert.ThrowsAsync<CrossShardQueryNotSupportedException>(() => others.Where(x => ids.Contains(x.o.CustomerId) && ids.Contains(x.c.Id)).ToListAsync());
+        Assert.Equal(CrossShardReason.SeveralShards, refusal.Reason);
         Assert.True(refusal.Shards.Count > 1);
-        await Assert.ThrowsAsync<CrossShardException>(() => context.Orders.FromSql($"SELECT * FROM \"Orders\"").ToListAsync());
+        refusal = await Assert.ThrowsAsync<CrossShardQueryNotSupportedException>(() => context.Orders.FromSql($"SELECT * FROM \"Orders\"").ToListAsync());
+        Assert.Equal(ScatterRule.NotUnderstood, refusal.Rule);
         await Assert.ThrowsAsync<CrossShardException>(() => context.Orders.Where(o => o.Total > 1).ExecuteDeleteAsync());
     }
 

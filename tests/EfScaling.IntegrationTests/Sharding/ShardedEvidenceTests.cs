@@ -118,9 +118,9 @@ public sealed class ShardedEvidenceTests(ShopDatabases databases) : IClassFixtur
             await context.SaveChangesAsync();
             await context.Customers.Where(c => c.Id == 1).ExecuteUpdateAsync(s => s.SetProperty(c => c.Name, c => c.Name.Replace("!", "")));
             await Refused(CrossShardReason.OutsideNamedShard, () => context.Customers.Where(c => c.Id == 1).OnShard(other).CountAsync());
-            await Refused(CrossShardReason.NoShardKey, () => context.Customers.CountAsync());
+            await Refused(CrossShardReason.NoShardKey, () => context.Customers.Join(context.Orders, c => c.Id, o => o.Id, (c, o) => c).CountAsync());
             await Refused(CrossShardReason.NotUnderstood, () => context.Customers.FromSql($"SELECT *, xmin FROM \"Customers\"").CountAsync());
-            await Refused(CrossShardReason.SeveralShards, () => context.Customers.CountAsync(c => new[] { 1, 2, 3, 4, 5, 6 }.Contains(c.Id)));
+            await Refused(CrossShardReason.SeveralShards, () => context.Customers.Where(c => new[] { 1, 2, 3, 4, 5, 6 }.Contains(c.Id)).ExecuteDeleteAsync());
             await Refused(CrossShardReason.ShardKeyChanged, () => context.Customers.Where(c => c.Id == 1).ExecuteUpdateAsync(s => s.SetProperty(c => c.Id, 2)));
             await using var transaction = await context.Database.BeginTransactionAsync();
             var elsewhere = Enumerable.Range(1, 40).First(i => ShardOf(i, databases) != databases.Sharded.Shards[0]);
@@ -186,7 +186,7 @@ public sealed class ShardedEvidenceTests(ShopDatabases databases) : IClassFixtur
 
         var id = Id;
         await context.Customers.CountAsync(c => c.Id == id);
-        await Refused(CrossShardReason.NoShardKey, () => context.Customers.CountAsync());
+        await Refused(CrossShardReason.NoShardKey, () => context.Customers.Join(context.Orders, c => c.Id, o => o.Id, (c, o) => c).CountAsync());
 
         Assert.Contains(log.Events, e => e.Id == EfScalingEventId.CommandRoutedOnShard && e.Message.Contains($"of shard '{ShardOf(Id, databases)}': PrimaryRequested", StringComparison.Ordinal));
         Assert.Contains(log.Events, e => e.Id == EfScalingEventId.CommandRefused && e.Message == "A command was refused: NoShardKey; it concerns any shard.");
@@ -194,5 +194,5 @@ public sealed class ShardedEvidenceTests(ShopDatabases databases) : IClassFixtur
     }
 
     private static async Task Refused(CrossShardReason reason, Func<Task> command) =>
-        Assert.Equal(reason, (await Assert.ThrowsAsync<CrossShardException>(command)).Reason);
+        Assert.Equal(reason, (await Assert.ThrowsAnyAsync<CrossShardException>(command)).Reason);
 }

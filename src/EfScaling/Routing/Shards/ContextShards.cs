@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
+using EfScaling.Routing.Scatter;
 using EfScaling.Sharding;
 using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -126,7 +127,15 @@ internal sealed class ContextShards(
     /// <param name="claim">What the shard must own for that; <see langword="null"/> if nothing, or without a catalog.</param>
     /// <exception cref="CrossShardException">There are several, or it is not certain which, or it is not the one that the context is bound to or that is named.</exception>
     /// <exception cref="InvalidOperationException">Two shards are the same database.</exception>
-    public ReadRouter RouterFor(ShardPlan plan, in RelationalCommandParameterObject command, string? named, out OwnershipClaim? claim)
+    public ReadRouter RouterFor(ShardPlan plan, in RelationalCommandParameterObject command, string? named, out OwnershipClaim? claim) =>
+        FindRouter(plan, command, named, mayScatter: false, out claim)!;
+
+    /// <inheritdoc cref="RouterFor(ShardPlan, in RelationalCommandParameterObject, string?, out OwnershipClaim?)" />
+    /// <param name="mayScatter">Whether the command can be answered from several shards.</param>
+    /// <returns><see langword="null"/> if it is to be.</returns>
+#pragma warning disable CS1573 // The other parameters are those of the method above.
+    public ReadRouter? FindRouter(ShardPlan plan, in RelationalCommandParameterObject command, string? named, bool mayScatter, out OwnershipClaim? claim)
+#pragma warning restore CS1573
     {
         RefuseFault();
 
@@ -168,6 +177,7 @@ internal sealed class ContextShards(
         }
 
         return choice is { Single: { } shard, Unknown: null } ? RouterOf(shard, command.Connection)
+            : mayScatter ? null
             : choice is { Several: { } several, Unknown: null }
                 ? throw Refusal(
                     CrossShardReason.SeveralShards,
@@ -177,6 +187,63 @@ internal sealed class ContextShards(
                     plan.Opaque is null ? CrossShardReason.NoShardKey : CrossShardReason.NotUnderstood,
                     $"A query could concern every shard: {choice.Unknown}. Compare the shard key with a value, as in Where(x => x.Key == key), or query each shard by ForEachShardAsync(...).",
                     []);
+    }
+
+    /// <summary>Returns the shards that a part of a query over several runs on.</summary>
+    /// <param name="plan">What its SQL says.</param>
+    /// <param name="command">How it is run.</param>
+    public List<ScatterTarget> TargetsOf(ShardPlan plan, in RelationalCommandParameterObject command)
+    {
+        var picture = plan.NeedsOwnership ? Picture : database.Configured;
+        if (plan.NeedsOwnership && IsGoverned)
+        {
+            Note(picture);
+        }
+
+        var choice = _resolver.Resolve(picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim: null);
+        IEnumerable<string> concerned = choice.Unknown is not null ? ShardsOf(plan, picture)
+            : choice.Several ?? [choice.Single ?? Own];
+        var targets = new List<ScatterTarget>();
+        foreach (var shard in concerned)
+        {
+            targets.Add(new ScatterTarget(RouterOf(shard, command.Connection), ClaimOf(shard, plan, picture)));
+        }
+
+        return targets;
+    }
+
+    /// <summary>Returns the number of a shard.</summary>
+    public int NumberOf(string shard) => database.Options.Shards.ToList().FindIndex(s => s.Name == shard);
+
+    /// <summary>Returns why a query cannot be answered from several shards; <see langword="null"/> if it can.</summary>
+    /// <param name="scatter">How it would be answered.</param>
+    /// <param name="plan">What its SQL says.</param>
+    public ScatterRefusal? RefusalOf(ScatterPlan scatter, ShardPlan plan) => scatter switch
+    {
+        { Refusal: { } refusal } => refusal,
+        { NeedsWholeBuckets: true } when plan.Tables.FirstOrDefault(t => t.Table.Placement == TablePlacement.Sharded && !Picture.Maps[t.Table.Map].KeepsBucketsWhole) is { } split =>
+            new ScatterRefusal(ScatterRule.SplitBuckets, split.Name),
+        _ => null,
+    };
+
+    /// <summary>Refuses a query that cannot be answered from several shards.</summary>
+    /// <param name="plan">What its SQL says.</param>
+    /// <param name="command">How it is run.</param>
+    /// <param name="refusal">Why.</param>
+    public CrossShardException Refusal(ShardPlan plan, in RelationalCommandParameterObject command, ScatterRefusal refusal)
+    {
+        var choice = _resolver.Resolve(plan.NeedsOwnership ? Picture : database.Configured, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim: null);
+        var (reason, concerns) = choice is { Several: { } several, Unknown: null }
+            ? (CrossShardReason.SeveralShards, $"the shards {Names(several)}")
+            : (plan.Opaque is null ? CrossShardReason.NoShardKey : CrossShardReason.NotUnderstood, $"every shard: {choice.Unknown}");
+        var shards = choice.Unknown is null ? choice.Several ?? [] : [];
+        NoteRefusal(reason, shards);
+        return new CrossShardQueryNotSupportedException(
+            reason,
+            $"A query concerns {concerns}; and it cannot be answered from several shards, because a part of it {refusal.Explanation}. Or compare the shard key of all that it reads with a value, as in Where(x => x.Key == key). The part, rule {refusal.Rule}: {refusal.Fragment}",
+            shards,
+            refusal.Rule,
+            refusal.Fragment);
     }
 
     /// <summary>Returns whether a command writes a reference table on every shard.</summary>
@@ -259,15 +326,18 @@ internal sealed class ContextShards(
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it would be run.</param>
     /// <param name="named">The shard that the application says it runs on; <see langword="null"/> if it says nothing.</param>
-    /// <param name="router">The router of the shard; <see langword="null"/> if it would be refused.</param>
-    public string Explain(ShardPlan plan, in RelationalCommandParameterObject command, string? named, out ReadRouter? router)
+    /// <param name="scatter">How it is answered from several shards; <see langword="null"/> if it is no query.</param>
+    /// <param name="router">The router of the shard; <see langword="null"/> if there are several, or it would be refused.</param>
+    public string Explain(ShardPlan plan, in RelationalCommandParameterObject command, string? named, ScatterPlans? scatter, out ReadRouter? router)
     {
         router = null;
         string outcome;
         try
         {
-            router = RouterFor(plan, command, named, out _);
-            outcome = named is null ? $"shard {router.ShardName}" : $"shard {router.ShardName}, by OnShard";
+            router = FindRouter(plan, command, named, mayScatter: scatter is not null, out _);
+            outcome = router is null ? Explain(scatter!.For(ordersByBytes: true), plan, command)
+                : named is null ? $"shard {router.ShardName}"
+                : $"shard {router.ShardName}, by OnShard";
         }
         catch (Exception refusal) when (refusal is CrossShardException or ShardKeyException)
         {
@@ -280,6 +350,32 @@ internal sealed class ContextShards(
 
         return $"{outcome}\n{ShardExplanation.Of(plan, command.ParameterValues ?? new Dictionary<string, object?>(), plan.NeedsOwnership ? Picture : database.Configured, database.DefaultShard)}";
     }
+
+    private string Explain(ScatterPlan scatter, ShardPlan plan, in RelationalCommandParameterObject command)
+    {
+        if (RefusalOf(scatter, plan) is { } refusal)
+        {
+            throw Refusal(plan, command, refusal);
+        }
+
+        var lines = new List<string>();
+        foreach (var step in scatter.Steps)
+        {
+            lines.Add($"  collected from {NamesOf(step.Command, command)}: {OneLine(step.Command.CommandText)}");
+        }
+
+        lines.Add(scatter.Merge switch
+        {
+            null => $"  finished on shard {Own}: {OneLine(scatter.Final.CommandText)}",
+            { Keys.IsEmpty: true } => $"  from {NamesOf(scatter.Final, command)}: {OneLine(scatter.Final.CommandText)}",
+            _ => $"  merged in order from {NamesOf(scatter.Final, command)}: {OneLine(scatter.Final.CommandText)}",
+        });
+        return $"several shards\n{string.Join('\n', lines)}";
+    }
+
+    private string NamesOf(RoutedCommand part, in RelationalCommandParameterObject command) => string.Join(", ", TargetsOf(part.Shards!, command).Select(t => t.Router.ShardName));
+
+    private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>Makes ready for the next lease of a pooled context.</summary>
     /// <remarks>All routers are made ready, even if one fails; the same holds for disposing.</remarks>
@@ -364,6 +460,12 @@ internal sealed class ContextShards(
 
     private CrossShardException Refusal(CrossShardReason reason, string message, IReadOnlyList<string> shards)
     {
+        NoteRefusal(reason, shards);
+        return new CrossShardException(reason, message, shards);
+    }
+
+    private void NoteRefusal(CrossShardReason reason, IReadOnlyList<string> shards)
+    {
         // A command that is only explained was not refused.
         if (RoutingExplanation.Current is null)
         {
@@ -373,8 +475,34 @@ internal sealed class ContextShards(
                 logger.CommandRefused(reason.ToString(), shards.Count == 0 ? "any shard" : Names(shards));
             }
         }
+    }
 
-        return new CrossShardException(reason, message, shards);
+    private IEnumerable<string> ShardsOf(ShardPlan plan, ShardPicture picture)
+    {
+        var concerned = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var table in plan.Tables)
+        {
+            concerned.UnionWith(table.Table.Placement == TablePlacement.Sharded ? picture.Maps[table.Table.Map].Shards : [database.DefaultShard]);
+        }
+
+        return database.Options.Shards.Select(s => s.Name).Where(concerned.Contains);
+    }
+
+    // Of several shards each must own all that it is taken to own.
+    private OwnershipClaim? ClaimOf(string shard, ShardPlan plan, ShardPicture picture)
+    {
+        if (!plan.NeedsOwnership || !IsGoverned)
+        {
+            return null;
+        }
+
+        var claim = new OwnershipClaim(picture, shard);
+        foreach (var map in plan.Tables.Where(t => t.Table.Placement == TablePlacement.Sharded).Select(t => t.Table.Map))
+        {
+            claim.Add(map, MapOwnership.WholeShard);
+        }
+
+        return claim;
     }
 
     private void RefuseFault()

@@ -5,7 +5,7 @@ namespace EfScaling.Routing.Shards;
 /// <param name="message">What was attempted, why one shard cannot do it, and the call that mends it.</param>
 /// <param name="shards">The shards that are concerned; empty if it is not certain which.</param>
 /// <remarks>Nothing was sent to any shard.</remarks>
-public sealed class CrossShardException(CrossShardReason reason, string message, IReadOnlyList<string> shards) : InvalidOperationException(message)
+public class CrossShardException(CrossShardReason reason, string message, IReadOnlyList<string> shards) : InvalidOperationException(message)
 {
     /// <summary>Gets why one shard cannot do it.</summary>
     public CrossShardReason Reason { get; } = reason;

@@ -57,6 +57,10 @@ internal sealed class KeyFacts
         }
     }
 
+    /// <summary>Returns whether two columns certainly hold the same value.</summary>
+    public bool AreEqual((string Table, string Column) one, (string Table, string Column) other) =>
+        one == other || (_classes.TryGetValue(one, out var known) && known.Columns.Contains(other));
+
     /// <summary>Notes that a column holds the value of one of some terms.</summary>
     public void Constrain((string Table, string Column) column, ImmutableArray<KeyTerm> terms)
     {
@@ -140,7 +144,8 @@ internal sealed class KeyFacts
         _ => null,
     };
 
-    private void AddEquality(SqlExpression left, SqlExpression right)
+    /// <summary>Adds what follows from two expressions being equal.</summary>
+    public void AddEquality(SqlExpression left, SqlExpression right)
     {
         if (!AreAlike(left, right))
         {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Linq.Expressions;
 using EfScaling.Caching;
+using EfScaling.Routing.Scatter;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 
@@ -48,12 +49,12 @@ internal sealed class ShardPlanReader
                 PlaceSelect(update.SelectExpression, new KeyFacts(_comparesTexts));
                 foreach (var setter in update.ColumnValueSetters)
                 {
-                    if (PlaceOf(update.Table) is { } place && (place.Key.Any(c => c.Name == setter.Column.Name) || place.Ids.Any(c => c.Name == setter.Column.Name)))
+                    if (SelectFacts.PlaceOf(update.Table) is { } place && (place.Key.Any(c => c.Name == setter.Column.Name) || place.Ids.Any(c => c.Name == setter.Column.Name)))
                     {
                         _changedKey = $"'{setter.Column.Name}' of '{update.Table.Name}'";
                     }
 
-                    PlaceWithin(setter.Value, FactsOf(update.SelectExpression, new KeyFacts(_comparesTexts)));
+                    PlaceWithin(setter.Value, SelectFacts.Of(update.SelectExpression, new KeyFacts(_comparesTexts)));
                 }
 
                 break;
@@ -78,10 +79,10 @@ internal sealed class ShardPlanReader
         NoteTarget(table, root, fromItems.Count == 0 ? null : root);
         var facts = new KeyFacts(_comparesTexts);
         facts.Add(predicate);
-        AddFactsOf(table, facts);
+        SelectFacts.Add(table, facts);
         foreach (var item in fromItems)
         {
-            AddFactsOf(item, facts);
+            SelectFacts.Add(item, facts);
         }
 
         PlaceTable(table, facts);
@@ -93,95 +94,9 @@ internal sealed class ShardPlanReader
         PlaceWithin(predicate, facts);
     }
 
-    // What is certain about the rows of a select, with what is certain about those around it.
-    private KeyFacts FactsOf(SelectExpression select, KeyFacts around)
-    {
-        var facts = around.Copy();
-        facts.Add(select.Predicate);
-        foreach (var table in select.Tables)
-        {
-            AddFactsOf(table, facts);
-        }
-
-        return facts;
-    }
-
-    private void AddFactsOf(TableExpressionBase table, KeyFacts facts)
-    {
-        switch (table)
-        {
-            case TableExpression plain:
-                if (PlaceOf(plain) is { } known)
-                {
-                    facts.Note(plain.Alias, known);
-                }
-
-                break;
-
-            case InnerJoinExpression join:
-                facts.Add(join.JoinPredicate);
-                AddFactsOf(join.Table, facts);
-                break;
-
-            case CrossJoinExpression or CrossApplyExpression:
-                AddFactsOf(((JoinExpressionBase)table).Table, facts);
-                break;
-
-            case SelectExpression { Alias: { } alias } derived:
-                AddProjection(derived, alias, FactsOf(derived, facts), facts);
-                break;
-
-            case SetOperationBase { Alias: { } alias } operation:
-                AddOperation(operation, alias, facts);
-                break;
-        }
-    }
-
-    // The columns that a derived table shows hold what the ones that they are made of hold.
-    private static void AddProjection(SelectExpression derived, string alias, KeyFacts inside, KeyFacts outside)
-    {
-        foreach (var projection in derived.Projection)
-        {
-            if (KeyFacts.ColumnOf(projection.Expression) is not { } column)
-            {
-                continue;
-            }
-
-            if (IsTransparent(derived, column))
-            {
-                outside.Equate((alias, projection.Alias), column);
-            }
-
-            if (inside.TermsOf(column) is { IsDefault: false } terms)
-            {
-                outside.Constrain((alias, projection.Alias), terms);
-            }
-
-            if (inside.BucketIn(column) is { } bucket)
-            {
-                outside.Note((alias, projection.Alias), bucket);
-            }
-        }
-    }
-
-    private void AddOperation(SetOperationBase operation, string alias, KeyFacts facts)
-    {
-        var (first, second) = (FactsOf(operation.Source1, facts), FactsOf(operation.Source2, facts));
-        for (var i = 0; i < operation.Source1.Projection.Count; i++)
-        {
-            if (KeyFacts.ColumnOf(operation.Source1.Projection[i].Expression) is { } one
-                && KeyFacts.ColumnOf(operation.Source2.Projection[i].Expression) is { } other
-                && first.TermsOf(one) is { IsDefault: false } these
-                && second.TermsOf(other) is { IsDefault: false } those)
-            {
-                facts.Constrain((alias, operation.Source1.Projection[i].Alias), these.AddRange(those));
-            }
-        }
-    }
-
     private void PlaceSelect(SelectExpression select, KeyFacts around)
     {
-        var facts = FactsOf(select, around);
+        var facts = SelectFacts.Of(select, around);
         foreach (var table in select.Tables)
         {
             Place(table, facts);
@@ -214,7 +129,7 @@ internal sealed class ShardPlanReader
                 // Rows of the inner side that the condition does not tie to a row that counts change nothing.
                 var matched = facts.Copy();
                 matched.Add(join.JoinPredicate);
-                AddFactsOf(join.Table, matched);
+                SelectFacts.Add(join.Table, matched);
                 Place(join.Table, matched);
                 PlaceWithin(join.JoinPredicate, matched);
                 break;
@@ -240,7 +155,7 @@ internal sealed class ShardPlanReader
 
                 break;
 
-            case ValuesExpression:
+            case ValuesExpression or IntermediateResult:
                 break;
 
             default:
@@ -257,23 +172,12 @@ internal sealed class ShardPlanReader
     // Whatever is certain about the columns that the outer query sees is certain about those inside where it could be checked there as well.
     private void PlaceDerived(SelectExpression derived, KeyFacts facts, SetOperationBase? columns)
     {
-        var inside = facts.Copy();
-        var alias = columns?.Alias ?? derived.Alias;
-        for (var i = 0; i < derived.Projection.Count; i++)
-        {
-            var shown = (columns?.Source1 ?? derived).Projection[i].Alias;
-            if (alias is not null && KeyFacts.ColumnOf(derived.Projection[i].Expression) is { } column && IsTransparent(derived, column))
-            {
-                inside.Equate(column, (alias, shown));
-            }
-        }
-
-        PlaceSelect(derived, inside);
+        PlaceSelect(derived, SelectFacts.Inside(derived, facts, columns));
     }
 
     private void PlaceTable(TableExpression table, KeyFacts facts)
     {
-        var known = PlaceOf(table);
+        var known = SelectFacts.PlaceOf(table);
         if (known is null)
         {
             _opaque ??= $"table '{table.Name}', which the model does not know";
@@ -301,7 +205,7 @@ internal sealed class ShardPlanReader
     // What is written to the copies of a reference table must follow from its rows and the parameters alone, or they would differ.
     private void NoteTarget(TableExpression table, Expression root, Expression? reads)
     {
-        if (PlaceOf(table)?.Placement != TablePlacement.Reference)
+        if (SelectFacts.PlaceOf(table)?.Placement != TablePlacement.Reference)
         {
             return;
         }
@@ -311,27 +215,6 @@ internal sealed class ShardPlanReader
         {
             _opaque ??= $"it writes the reference table '{table.Name}', of which every shard has a copy, by more than its own rows, parameters and functions without side effects";
         }
-    }
-
-    private static ShardedTable? PlaceOf(TableExpression table) => ShardedModel.Of(table.Table.Model.Model).Find(table.Schema, table.Name);
-
-    private static bool IsTransparent(SelectExpression select, (string Table, string Column) column)
-    {
-        if (select.Limit is not null || select.Offset is not null)
-        {
-            return false;
-        }
-
-        if (select.GroupBy.Count > 0 && !select.GroupBy.Any(g => KeyFacts.ColumnOf(g) == column))
-        {
-            return false;
-        }
-
-        return select.Projection.All(p => p.Expression switch
-        {
-            RowNumberExpression window => window.Partitions.Any(e => KeyFacts.ColumnOf(e) == column),
-            SqlExpression other => !Windows.In(other),
-        });
     }
 
     private sealed class Subqueries(ShardPlanReader reader, KeyFacts facts) : ExpressionVisitor
@@ -359,24 +242,6 @@ internal sealed class ShardPlanReader
         }
     }
 
-    private sealed class Windows : ExpressionVisitor
-    {
-        private bool _found;
-
-        public static bool In(Expression expression)
-        {
-            var search = new Windows();
-            search.Visit(expression);
-            return search._found;
-        }
-
-        protected override Expression VisitExtension(Expression node)
-        {
-            _found |= node is RowNumberExpression;
-            return node is SelectExpression ? node : base.VisitExtension(node);
-        }
-    }
-
     // Finds selects below that of the statement itself.
     private sealed class Selects : ExpressionVisitor
     {
@@ -392,36 +257,6 @@ internal sealed class ShardPlanReader
         protected override Expression VisitExtension(Expression node)
         {
             _found += node is SelectExpression ? 1 : 0;
-            return base.VisitExtension(node);
-        }
-    }
-
-    // Finds columns of texts that are equal to texts with other bytes, beside set operations.
-    private sealed class LooseTexts : ExpressionVisitor
-    {
-        private bool _hasOperation;
-        private bool _hasLoose;
-
-        public static bool InSetOperations(Expression root)
-        {
-            var search = new LooseTexts();
-            search.Visit(root);
-            return search._hasOperation && search._hasLoose;
-        }
-
-        protected override Expression VisitExtension(Expression node)
-        {
-            _hasOperation |= node is SetOperationBase;
-            _hasLoose |= node is CollateExpression || (node is ColumnExpression { Column: { } column } && column.PropertyMappings.Any(m => m.Property[Collations.LooseAnnotation] is not null));
-            if (ProviderComparisons.FindDelete(node) is var (_, fromItems, _))
-            {
-                // The provider's own visiting leaves them out.
-                foreach (var item in fromItems)
-                {
-                    Visit(item);
-                }
-            }
-
             return base.VisitExtension(node);
         }
     }

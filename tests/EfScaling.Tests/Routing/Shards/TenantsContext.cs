@@ -32,7 +32,7 @@ internal sealed class TenantsContext(DbContextOptions options) : DbContext(optio
 
     public DbSet<Reply> Replies => Set<Reply>();
 
-    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) => configurationBuilder.Conventions.Add(_ => new LooseCollationConvention());
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) => configurationBuilder.Conventions.Add(_ => new CollationConvention());
 
     /// <summary>A function of the application that reads tables.</summary>
     public static int Weight(int tenant) => throw new NotSupportedException();

@@ -1,0 +1,754 @@
+using System.Collections.Immutable;
+using System.Linq.Expressions;
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore.Query;
+using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfScaling.Routing.Scatter;
+
+/// <summary>Finds out how a query over several shards can give what it would give on one database with all rows.</summary>
+/// <remarks>
+/// <para>
+/// Each select is classified from the inside out. One that every shard answers alike, because it only reads reference tables and intermediate results, runs anywhere. One
+/// whose result is the union of what the shards give, because rows that are joined live together, is left to the shards. What is computed over rows of several shards
+/// (a limit, groups or different values without the key, aggregates, windows) is split: the shards compute parts, which are collected and are a table of
+/// the query behind them. PostgreSQL computes the rest from it: no function, type or collation is imitated here.
+/// </para>
+/// <para>A kind of node that is not known leads to a refusal. Used once for each command; not thread-safe.</para>
+/// </remarks>
+internal sealed class ScatterPlanner
+{
+    private static readonly StringTypeMapping _text = new("text", System.Data.DbType.String);
+
+    private readonly List<SelectExpression> _steps = [];
+    private readonly bool _comparesTexts;
+    private bool _needsWholeBuckets;
+
+    private ScatterPlanner(bool comparesTexts) => _comparesTexts = comparesTexts;
+
+    /// <summary>Plans a query.</summary>
+    /// <param name="root">The final tree.</param>
+    /// <param name="byteOrder">Whether databases order texts without a collation of their own by bytes.</param>
+    /// <returns>The outline, or why there is none.</returns>
+    public static (ScatterOutline? Outline, ScatterRefusal? Refusal) Plan(SelectExpression root, bool byteOrder)
+    {
+        var planner = new ScatterPlanner(comparesTexts: !LooseTexts.InSetOperations(root));
+        try
+        {
+            return (planner.PlanRoot(root, byteOrder), null);
+        }
+        catch (RefusedException refused)
+        {
+            return (null, refused.Refusal);
+        }
+    }
+
+    /// <summary>Returns why a set-based write would not write on each shard what it would write on one database with all rows; <see langword="null"/> if it would.</summary>
+    /// <param name="select">The rows that it writes.</param>
+    /// <param name="values">What it computes for them.</param>
+    public static ScatterRefusal? Judge(SelectExpression select, IEnumerable<SqlExpression> values)
+    {
+        var planner = new ScatterPlanner(comparesTexts: !LooseTexts.InSetOperations(select));
+        try
+        {
+            var body = planner.PlanBody(select, new KeyFacts(planner._comparesTexts), []);
+            foreach (var value in values)
+            {
+                planner.PlanSubqueries(value, body.Facts, body.Rows.Anchors, body.Rows.Anchors, body.Pins);
+            }
+
+            return planner._steps.Count == 0 && !planner._needsWholeBuckets && body.Head == Head.Local && body.Rows.Kind == RowsKind.Shards
+                ? null
+                : new ScatterRefusal(ScatterRule.NotUnderstood, Print(select));
+        }
+        catch (RefusedException refused)
+        {
+            return refused.Refusal;
+        }
+    }
+
+    private ScatterOutline PlanRoot(SelectExpression root, bool byteOrder)
+    {
+        var body = PlanBody(root, new KeyFacts(_comparesTexts), []);
+        if (body.Rows.Kind == RowsKind.Anywhere)
+        {
+            return Outline(body.Select, null);
+        }
+
+        if (body.Head is Head.Local or Head.Limit && TryMerge(body.Select, byteOrder) is var (select, merge))
+        {
+            return Outline(select, merge);
+        }
+
+        return Outline(body.Head == Head.Local ? Collect(body.Select) : Finish(body), null);
+    }
+
+    private ScatterOutline Outline(SelectExpression final, MergeOutline? merge) =>
+        new([.. _steps], final, merge, _needsWholeBuckets);
+
+    // Rows in order are merged as they come, if their order is one that can be told here.
+    private static (SelectExpression Select, MergeOutline Merge)? TryMerge(SelectExpression select, bool byteOrder)
+    {
+        var (projections, keys, comparesDefaultTexts) = (select.Projection.ToList(), ImmutableArray.CreateBuilder<MergeKey>(), false);
+        var hasLimit = select.Limit is not null || select.Offset is not null;
+        if (select.IsDistinct && select.Orderings.Count > 0)
+        {
+            // The keys would be among the values that must differ.
+            return null;
+        }
+
+        foreach (var ordering in select.Orderings)
+        {
+            if (MergeOrder.TypeOf(ordering.Expression, out var isDefaultText) is not { } type || (isDefaultText && !byteOrder))
+            {
+                return null;
+            }
+
+            comparesDefaultTexts |= isDefaultText;
+            keys.Add(new MergeKey(type, !ordering.IsAscending));
+            projections.Add(new ProjectionExpression(new SqlUnaryExpression(ExpressionType.Convert, ordering.Expression, ordering.Expression.Type, type.Mapping), FormattableString.Invariant($"efscaling_k{keys.Count}")));
+        }
+
+        return (
+            select.Update(select.Tables, select.Predicate, select.GroupBy, select.Having, projections, select.Orderings, null, FirstOf(select)),
+            new MergeOutline(select.Projection.Count, keys.ToImmutable(), hasLimit ? select.Offset : null, select.Limit, comparesDefaultTexts));
+    }
+
+    // How many rows of a shard can be among those that are wanted.
+    private static SqlExpression? FirstOf(SelectExpression select) => (select.Limit, select.Offset) switch
+    {
+        (null, _) => null,
+        (var limit, null) => limit,
+        var (limit, offset) => new SqlBinaryExpression(ExpressionType.Add, limit, offset, limit.Type, limit.TypeMapping),
+    };
+
+    private SelectExpression PlanSelect(SelectExpression select, KeyFacts around, ImmutableArray<Anchor> outer, bool keepsOrigin, out Rows rows, out bool hasOrigin)
+    {
+        hasOrigin = false;
+        var body = PlanBody(select, around, outer);
+        if (body.Head == Head.Local || body.Rows.Kind != RowsKind.Shards)
+        {
+            rows = body.Rows with { Anchors = body.Rows.Kind == RowsKind.Shards ? Shown(body) : body.Rows.Anchors };
+            return body.Select;
+        }
+
+        if (SqlShapes.IsCorrelated(select))
+        {
+            throw Refused(ScatterRule.CorrelatedSubquery, select);
+        }
+
+        if (keepsOrigin && body.Head == Head.Limit)
+        {
+            var shown = Shown(body);
+            var (finished, result) = FinishRows(body);
+            hasOrigin = true;
+            rows = new Rows(RowsKind.Shards, shown);
+            return finished.Update(
+                finished.Tables, null, [], null, [.. finished.Projection, new ProjectionExpression(ShardOf(result), IntermediateResult.Shard)], finished.Orderings, finished.Offset, finished.Limit);
+        }
+
+        rows = Rows.Anywhere;
+        return Finish(body);
+    }
+
+    private Body PlanBody(SelectExpression select, KeyFacts around, ImmutableArray<Anchor> outer)
+    {
+        // Rows behind a limit can be joined where they come from, or everywhere; what fits depends on what they are joined with.
+        if (select.Tables.Any(t => Unwrap(t) is SelectExpression { Limit: not null } or SelectExpression { Offset: not null })
+            && SqlShapes.CountPlaced(select) > select.Tables.Select(Unwrap).OfType<SelectExpression>().Where(d => d.Limit is not null || d.Offset is not null).Max(SqlShapes.CountPlaced))
+        {
+            var (steps, whole) = (_steps.Count, _needsWholeBuckets);
+            try
+            {
+                return PlanBody(select, around, outer, keepsOrigin: true);
+            }
+            catch (RefusedException)
+            {
+                _steps.RemoveRange(steps, _steps.Count - steps);
+                _needsWholeBuckets = whole;
+            }
+        }
+
+        return PlanBody(select, around, outer, keepsOrigin: false);
+    }
+
+    private Body PlanBody(SelectExpression select, KeyFacts around, ImmutableArray<Anchor> outer, bool keepsOrigin)
+    {
+        var facts = SelectFacts.Of(select, around);
+        var rows = Rows.Anywhere;
+        var tables = new List<TableExpressionBase>();
+        var predicate = select.Predicate;
+        List<SqlExpression?> joins = [];
+        foreach (var table in select.Tables)
+        {
+            var (planned, joined, joinFacts, origin) = PlanTable(table, facts, outer, rows.Anchors, keepsOrigin);
+            if (origin is not null && table is LeftJoinExpression left)
+            {
+                planned = ((LeftJoinExpression)planned).Update(((LeftJoinExpression)planned).Table, And(left.JoinPredicate, origin));
+            }
+            else if (origin is not null)
+            {
+                predicate = And(predicate, origin);
+            }
+
+            rows = Join(rows, joined, table, joinFacts);
+            tables.Add(planned);
+            joins.Add((planned as PredicateJoinExpressionBase)?.JoinPredicate);
+        }
+
+        // Subqueries may depend on rows of this select and of those around it.
+        var pins = new List<Anchor>();
+        var reach = outer.AddRange(rows.Anchors);
+        for (var i = 0; i < tables.Count; i++)
+        {
+            if (tables[i] is PredicateJoinExpressionBase join)
+            {
+                tables[i] = join.Update(join.Table, PlanSubqueries(join.JoinPredicate, facts, reach, rows.Anchors, pins)!);
+            }
+        }
+
+        predicate = PlanSubqueries(predicate, facts, reach, rows.Anchors, pins);
+        var groupBy = select.GroupBy.Select(g => PlanSubqueries(g, facts, reach, rows.Anchors, pins)!).ToList();
+        var having = PlanSubqueries(select.Having, facts, reach, rows.Anchors, pins);
+        var projection = select.Projection.Select(p => p.Update(PlanSubqueries(p.Expression, facts, reach, rows.Anchors, pins)!)).ToList();
+        var orderings = select.Orderings.Select(o => o.Update(PlanSubqueries(o.Expression, facts, reach, rows.Anchors, pins)!)).ToList();
+        var planned2 = select.Update(tables, predicate, groupBy, having, projection, orderings, select.Offset, select.Limit);
+        if (rows.Kind == RowsKind.Anywhere && pins.Count > 0)
+        {
+            rows = new Rows(RowsKind.Pinned, [.. pins]);
+        }
+
+        if (rows.Kind == RowsKind.Shards && SqlShapes.IsCorrelated(select))
+        {
+            throw Refused(ScatterRule.CorrelatedSubquery, select);
+        }
+
+        return new Body(planned2, rows, facts, rows.Kind == RowsKind.Shards ? HeadOf(planned2, rows, facts) : Head.Local, pins);
+    }
+
+    // What of a select is computed over rows that may live on different shards.
+    private Head HeadOf(SelectExpression select, Rows rows, KeyFacts facts)
+    {
+        if (rows.Anchors.All(a => a.Map is null))
+        {
+            return Head.Local;
+        }
+
+        SqlExpression[] computed = [.. select.Projection.Select(p => p.Expression), .. select.Orderings.Select(o => o.Expression)];
+        if (select.GroupBy.Count > 0 ? !IsTold(rows, select.GroupBy, facts) : select.Having is not null || computed.Any(SqlShapes.HasAggregate))
+        {
+            return computed.Any(c => SqlShapes.WindowsOf(c).Count > 0) ? Head.Window : Head.Groups;
+        }
+
+        if (computed.SelectMany(SqlShapes.WindowsOf).Any(w => !IsTold(rows, w.Partitions, facts)))
+        {
+            return Head.Window;
+        }
+
+        if (select.IsDistinct && !IsTold(rows, select.Projection.Select(p => p.Expression), facts))
+        {
+            return Head.Distinct;
+        }
+
+        return select.Limit is not null || select.Offset is not null ? Head.Limit : Head.Local;
+    }
+
+    private bool IsTold(Rows rows, IEnumerable<SqlExpression> expressions, KeyFacts facts)
+    {
+        (string, string)[] columns = [.. expressions.Select(KeyFacts.ColumnOf).Where(c => c is not null).Select(c => c!.Value)];
+        foreach (var anchor in rows.Anchors)
+        {
+            if (anchor.IsToldBy(columns, facts, out var byBucket))
+            {
+                _needsWholeBuckets |= byBucket;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private (TableExpressionBase Planned, Rows Rows, KeyFacts Facts, SqlExpression? Origin) PlanTable(
+        TableExpressionBase table, KeyFacts facts, ImmutableArray<Anchor> outer, ImmutableArray<Anchor> siblings, bool keepsOrigin)
+    {
+        var reach = outer;
+        if (table is LeftJoinExpression or OuterApplyExpression)
+        {
+            // Rows of the inner side that the condition does not tie to a row that counts change nothing.
+            facts = facts.Copy();
+            facts.Add((table as LeftJoinExpression)?.JoinPredicate);
+            SelectFacts.Add(Unwrap(table), facts);
+        }
+
+        if (table is CrossApplyExpression or OuterApplyExpression)
+        {
+            reach = outer.AddRange(siblings);
+        }
+
+        SqlExpression? origin = null;
+        var inner = Unwrap(table);
+        TableExpressionBase planned;
+        Rows rows;
+        switch (inner)
+        {
+            case TableExpression plain:
+                (planned, rows) = (plain, PlaceTable(plain, facts, reach));
+                break;
+
+            case SelectExpression { Alias: { } alias } derived:
+                planned = PlanSelect(derived, SelectFacts.Inside(derived, facts, columns: null), reach, keepsOrigin, out rows, out var hasOrigin);
+                origin = hasOrigin
+                    ? new SqlBinaryExpression(
+                        ExpressionType.Equal, new ColumnExpression(IntermediateResult.Shard, alias, typeof(int), IntTypeMapping.Default, nullable: true), ThisShard, typeof(bool), BoolTypeMapping.Default)
+                    : null;
+                break;
+
+            case SetOperationBase operation:
+                (planned, rows) = PlanOperation(operation, facts, reach);
+                break;
+
+            case ValuesExpression:
+            case TableValuedFunctionExpression { IsBuiltIn: true } when SqlShapes.CountPlaced(inner) == 0:
+                (planned, rows) = (inner, Rows.Anywhere);
+                break;
+
+            default:
+                throw Refused(ScatterRule.NotUnderstood, inner);
+        }
+
+        return (ReferenceEquals(planned, inner) ? table : table is JoinExpressionBase join ? Rewrap(join, planned) : planned, rows, facts, origin);
+    }
+
+    private Rows PlaceTable(TableExpression table, KeyFacts facts, ImmutableArray<Anchor> outer)
+    {
+        var known = SelectFacts.PlaceOf(table) ?? throw Refused(ScatterRule.NotUnderstood, table);
+        if (known.Placement == TablePlacement.Reference)
+        {
+            return Rows.Anywhere;
+        }
+
+        var anchor = known.Placement == TablePlacement.DefaultShard
+            ? new Anchor(null, [], [])
+            : new Anchor(known.Map, [.. known.Key.Select(k => (table.Alias, k.Name))], [.. known.Ids.Select(i => (table.Alias, i.Name))]);
+        return Find(outer, anchor, facts) is { } pin ? new Rows(RowsKind.Pinned, [pin]) : new Rows(RowsKind.Shards, [anchor]);
+    }
+
+    private Anchor? Find(IEnumerable<Anchor> anchors, Anchor anchor, KeyFacts facts)
+    {
+        Anchor? found = null;
+        foreach (var other in anchors)
+        {
+            if (other.IsWith(anchor, facts, out var byBucket))
+            {
+                if (!byBucket)
+                {
+                    return other;
+                }
+
+                found ??= other;
+            }
+        }
+
+        _needsWholeBuckets |= found is not null;
+        return found;
+    }
+
+    private Rows Join(Rows rows, Rows joined, TableExpressionBase table, KeyFacts facts)
+    {
+        var isOuter = table is LeftJoinExpression or OuterApplyExpression;
+        if (joined.Kind == RowsKind.Anywhere)
+        {
+            return rows;
+        }
+
+        if (rows.Kind == RowsKind.Anywhere)
+        {
+            return isOuter && joined.Kind == RowsKind.Shards ? throw Refused(ScatterRule.OuterJoinFromCopies, table) : joined;
+        }
+
+        if (rows.Kind == RowsKind.Pinned && joined.Kind == RowsKind.Pinned)
+        {
+            return rows with { Anchors = [.. rows.Anchors, .. joined.Anchors] };
+        }
+
+        // Rows of either side that are joined already live together.
+        if (!joined.Anchors.Any(a => Find(rows.Anchors, a, facts) is not null))
+        {
+            throw Refused(rows.Anchors.Concat(joined.Anchors).Any(a => a.Map is null) ? ScatterRule.JoinWithDefaultShard : ScatterRule.JoinWithoutKey, table);
+        }
+
+        var added = joined.Kind == RowsKind.Pinned ? [] : isOuter ? joined.Anchors.Select(a => a with { IsOptional = true }) : joined.Anchors;
+        return new Rows(RowsKind.Shards, [.. rows.Anchors, .. added]);
+    }
+
+    private (TableExpressionBase Planned, Rows Rows) PlanOperation(SetOperationBase operation, KeyFacts facts, ImmutableArray<Anchor> outer)
+    {
+        var first = PlanSelect(operation.Source1, SelectFacts.Inside(operation.Source1, facts, operation), outer, keepsOrigin: false, out var firstRows, out _);
+        var second = PlanSelect(operation.Source2, SelectFacts.Inside(operation.Source2, facts, operation), outer, keepsOrigin: false, out var secondRows, out _);
+        if (firstRows.Kind == RowsKind.Pinned || secondRows.Kind == RowsKind.Pinned)
+        {
+            return firstRows.Kind == RowsKind.Shards || secondRows.Kind == RowsKind.Shards
+                ? throw Refused(ScatterRule.CorrelatedSubquery, operation)
+                : (operation.Update(first, second), new Rows(RowsKind.Pinned, [.. firstRows.Anchors, .. secondRows.Anchors]));
+        }
+
+        if (firstRows.Kind == RowsKind.Shards && secondRows.Kind == RowsKind.Shards)
+        {
+            var shared = Shared(operation, first, firstRows, second, secondRows);
+            if (shared.Length > 0 || operation is UnionExpression { IsDistinct: false })
+            {
+                return (operation.Update(first, second), new Rows(RowsKind.Shards, shared));
+            }
+        }
+
+        // Equal rows of both may live on different shards, or every shard has those of one.
+        return (
+            operation.Update(firstRows.Kind == RowsKind.Shards ? CollectFree(first) : first, secondRows.Kind == RowsKind.Shards ? CollectFree(second) : second),
+            Rows.Anywhere);
+    }
+
+    // Keys that both arms show in the same columns, by the names that the operation gives them.
+    private static ImmutableArray<Anchor> Shared(SetOperationBase operation, SelectExpression first, Rows firstRows, SelectExpression second, Rows secondRows)
+    {
+        var shared = ImmutableArray.CreateBuilder<Anchor>();
+        foreach (var one in firstRows.Anchors.Where(a => !a.IsOptional))
+        {
+            if (secondRows.Anchors.Any(a => a.Map is null) && one.Map is null)
+            {
+                return [one];
+            }
+
+            foreach (var other in secondRows.Anchors.Where(a => !a.IsOptional && a.Map is not null && a.Map == one.Map && a.Key.Length == one.Key.Length && !a.Key.IsEmpty))
+            {
+                if (one.Key.Zip(other.Key).All(k => PlaceIn(first, k.First.Column) is >= 0 and var place && place == PlaceIn(second, k.Second.Column)))
+                {
+                    shared.Add(one with { Key = [.. one.Key.Select(k => (operation.Alias!, k.Column))], Ids = [] });
+                }
+            }
+        }
+
+        return shared.ToImmutable();
+    }
+
+    private static int PlaceIn(SelectExpression select, string alias) => select.Projection.ToList().FindIndex(p => p.Alias == alias);
+
+    private SqlExpression? PlanSubqueries(SqlExpression? expression, KeyFacts facts, ImmutableArray<Anchor> reach, ImmutableArray<Anchor> own, List<Anchor> pins) =>
+        (SqlExpression?)new Subqueries(this, facts, reach, own, pins).Visit(expression);
+
+    private SelectExpression PlanSubquery(SelectExpression subquery, SqlExpression? comparedWith, bool isExistence, KeyFacts facts, ImmutableArray<Anchor> reach, ImmutableArray<Anchor> own, List<Anchor> pins)
+    {
+        if (SqlShapes.CountPlaced(subquery) == 0)
+        {
+            return subquery;
+        }
+
+        var inside = facts.Copy();
+        if (comparedWith is not null
+            && subquery.Projection is [{ Expression: ColumnExpression { IsNullable: false } shown }]
+            && comparedWith is ColumnExpression { IsNullable: false }
+            && KeyFacts.ColumnOf(comparedWith) is { } compared
+            && KeyFacts.ColumnOf(shown) is { } column
+            && SelectFacts.IsTransparent(subquery, column))
+        {
+            // Of the rows inside only those with an equal value matter.
+            inside.AddEquality(comparedWith, shown);
+        }
+
+        var planned = PlanSelect(subquery, inside, reach, keepsOrigin: false, out var rows, out _);
+        switch (rows.Kind)
+        {
+            case RowsKind.Pinned:
+                pins.AddRange(rows.Anchors.Where(a => !own.Contains(a)));
+                return planned;
+
+            case RowsKind.Anywhere:
+                return planned;
+
+            default:
+                if (SqlShapes.IsCorrelated(subquery))
+                {
+                    throw Refused(ScatterRule.CorrelatedSubquery, subquery);
+                }
+
+                return Collect(
+                    isExistence
+                        ? planned.Update(planned.Tables, planned.Predicate, planned.GroupBy, planned.Having, planned.Projection, planned.Orderings, null, new SqlFragmentExpression("1"))
+                        : planned);
+        }
+    }
+
+    // The anchors of a select, by the names of the columns that it shows.
+    private static ImmutableArray<Anchor> Shown(Body body)
+    {
+        var alias = body.Select.Alias ?? string.Empty;
+        return [.. body.Rows.Anchors.Select(a => a with { Key = AllOf(a.Key), Ids = [.. a.Ids.Select(ShownAs).Where(c => c is not null).Select(c => c!.Value)] })];
+
+        ImmutableArray<(string, string)> AllOf(ImmutableArray<(string Table, string Column)> key)
+        {
+            var shown = key.Select(ShownAs).ToList();
+            return shown.Any(c => c is null) ? [] : [.. shown.Select(c => c!.Value)];
+        }
+
+        (string, string)? ShownAs((string Table, string Column) column) =>
+            body.Select.Projection.FirstOrDefault(p => KeyFacts.ColumnOf(p.Expression) is { } shown && body.Facts.AreEqual(shown, column)) is { } projection
+                ? (alias, projection.Alias)
+                : null;
+    }
+
+    private SelectExpression CollectFree(SelectExpression select) =>
+        SqlShapes.IsCorrelated(select) ? throw Refused(ScatterRule.CorrelatedSubquery, select) : Collect(select);
+
+    // The rows of a select that the shards give as they are.
+    private SelectExpression Collect(SelectExpression select)
+    {
+        var hidden = select.IsDistinct
+            ? []
+            : select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).ToList();
+        var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
+        var result = AddStep(select, columns, select.Orderings, select.Offset, select.Limit);
+        var places = columns.Select((c, i) => (c, Column: ColumnOf(result, i, c))).ToList();
+        return Select(
+            select,
+            result,
+            [.. select.Projection.Select((p, i) => new ProjectionExpression(places[i].Column, p.Alias))],
+            [.. select.Orderings.Select(o => o.Update(places.First(p => p.c.Equals(o.Expression)).Column))],
+            null,
+            null);
+    }
+
+    private SelectExpression Finish(Body body)
+    {
+        switch (body.Head)
+        {
+            case Head.Limit or Head.Distinct:
+                return FinishRows(body).Select;
+            case Head.Groups when FinishGroups(body.Select) is { } grouped:
+                return grouped;
+            default:
+                return FinishFromAllRows(body.Select);
+        }
+    }
+
+    // Of each shard the first rows, of which the first ones of all are taken.
+    private (SelectExpression Select, IntermediateResult Result) FinishRows(Body body)
+    {
+        var select = body.Select;
+        var hidden = select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).Distinct().ToList();
+        var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
+        var result = AddStep(select, columns, select.Orderings, null, FirstOf(select));
+        var orderings = select.Orderings.Select(o => o.Update(ColumnOf(result, columns.FindIndex(c => c.Equals(o.Expression)), o.Expression))).ToList();
+        if (!select.IsDistinct)
+        {
+            orderings.Add(new OrderingExpression(new ColumnExpression(IntermediateResult.Row, result.Alias!, typeof(long), LongTypeMapping.Default, nullable: false), ascending: true));
+        }
+
+        return (
+            Select(select, result, [.. select.Projection.Select((p, i) => new ProjectionExpression(ColumnOf(result, i, columns[i]), p.Alias))], orderings, select.Offset, select.Limit),
+            result);
+    }
+
+    // Of each shard its part of each group, from which the groups are made.
+    private SelectExpression? FinishGroups(SelectExpression select)
+    {
+        var columns = new List<(SqlExpression Expression, string Type)>();
+        var number = _steps.Count;
+        var alias = FormattableString.Invariant($"efscaling_r{number}");
+        var split = new GroupSplitter(alias, columns);
+        foreach (var key in select.GroupBy)
+        {
+            if (SqlShapes.TypeOf(key) is not { } type)
+            {
+                return null;
+            }
+
+            split.AddKey(key, type);
+        }
+
+        var distinct = DistinctArguments.In(select);
+        foreach (var argument in distinct)
+        {
+            if (SqlShapes.TypeOf(argument) is not { } type)
+            {
+                return null;
+            }
+
+            split.AddDistinct(argument, type);
+        }
+
+        var projection = select.Projection.Select(p => new ProjectionExpression(split.Visit(p.Expression)!, p.Alias)).ToList();
+        var having = split.Visit(select.Having);
+        var orderings = select.Orderings.Select(o => o.Update(split.Visit(o.Expression)!)).ToList();
+        if (split.HasFailed)
+        {
+            return null;
+        }
+
+        var keys = select.GroupBy.Count;
+        var inner = new SelectExpression(
+            "s",
+            [.. select.Tables],
+            select.Predicate,
+            [.. select.GroupBy, .. distinct],
+            having: null,
+            [.. columns.Select((c, i) => new ProjectionExpression(c.Expression, IntermediateResult.Column(i)))],
+            distinct: false,
+            [],
+            offset: null,
+            limit: null,
+            sqlAliasManager: null!,
+            tags: new HashSet<string>(),
+            annotations: null);
+        var result = AddStep(inner, [.. columns.Select(c => c.Type)]);
+        return select.Update(
+            [result],
+            null,
+            [.. Enumerable.Range(0, keys).Select(i => ColumnOf(result, i, select.GroupBy[i]))],
+            having,
+            projection,
+            orderings,
+            select.Offset,
+            select.Limit);
+    }
+
+    // All rows of all shards, from which whatever it is is computed.
+    private SelectExpression FinishFromAllRows(SelectExpression select)
+    {
+        var leaves = new Leaves(_steps.Count);
+        var groupBy = select.GroupBy.Select(g => leaves.Visit(g)!).ToList();
+        var projection = select.Projection.Select(p => p.Update(leaves.Visit(p.Expression)!)).ToList();
+        var having = leaves.Visit(select.Having);
+        var orderings = select.Orderings.Select(o => o.Update(leaves.Visit(o.Expression)!)).ToList();
+        if (leaves.Columns.Count == 0)
+        {
+            leaves.Columns.Add(new SqlConstantExpression(1, IntTypeMapping.Default));
+        }
+
+        var inner = new SelectExpression(
+            "s", [.. select.Tables], select.Predicate, [], null, [.. leaves.Columns.Select((c, i) => new ProjectionExpression(c, IntermediateResult.Column(i)))], false, [], null, null, null!, new HashSet<string>(), null);
+        var result = AddStep(inner, [.. leaves.Columns.Select(c => TypeOf(c))]);
+        return select.Update([result], null, groupBy, having, projection, orderings, select.Offset, select.Limit);
+    }
+
+    private static string TypeOf(SqlExpression expression) => SqlShapes.TypeOf(expression) ?? throw Refused(ScatterRule.UnknownType, expression);
+
+    private IntermediateResult AddStep(SelectExpression select, List<SqlExpression> columns, IReadOnlyList<OrderingExpression> orderings, SqlExpression? offset, SqlExpression? limit)
+    {
+        var inner = new SelectExpression(
+            "s",
+            [.. select.Tables],
+            select.Predicate,
+            [.. select.GroupBy],
+            select.Having,
+            [.. columns.Select((c, i) => new ProjectionExpression(c, IntermediateResult.Column(i)))],
+            select.IsDistinct,
+            limit is null && offset is null ? [] : [.. orderings],
+            offset,
+            limit,
+            null!,
+            new HashSet<string>(),
+            null);
+        return AddStep(inner, [.. columns.Select(TypeOf)]);
+    }
+
+    // As texts, outside of what is computed: DISTINCT and ORDER BY are about the values.
+    private IntermediateResult AddStep(SelectExpression inner, ImmutableArray<string> types)
+    {
+        var number = _steps.Count;
+        _steps.Add(new SelectExpression(
+            alias: null,
+            [inner],
+            null,
+            [],
+            null,
+            [.. types.Select((_, i) => new ProjectionExpression(
+                AsText(new ColumnExpression(IntermediateResult.Column(i), "s", inner.Projection[i].Type, inner.Projection[i].Expression.TypeMapping, nullable: true)), IntermediateResult.Column(i)))],
+            false,
+            [],
+            null,
+            null,
+            null!,
+            new HashSet<string>(),
+            null));
+        return new IntermediateResult(number, types);
+    }
+
+    private static SelectExpression Select(
+        SelectExpression like, IntermediateResult result, IReadOnlyList<ProjectionExpression> projection, IReadOnlyList<OrderingExpression> orderings, SqlExpression? offset, SqlExpression? limit) =>
+        like.Update([result], null, [], null, projection, orderings, offset, limit);
+
+    private static ColumnExpression ColumnOf(IntermediateResult result, int ordinal, SqlExpression like) =>
+        new(IntermediateResult.Column(ordinal), result.Alias!, like.Type, like.TypeMapping, nullable: true);
+
+    private static ColumnExpression ShardOf(IntermediateResult result) => new(IntermediateResult.Shard, result.Alias!, typeof(int), IntTypeMapping.Default, nullable: false);
+
+    private static SqlFragmentExpression ThisShard => new($"@{IntermediateResult.Shard}", typeof(int), IntTypeMapping.Default);
+
+    private static SqlUnaryExpression AsText(SqlExpression expression) => new(ExpressionType.Convert, expression, typeof(string), _text);
+
+    private static SqlExpression And(SqlExpression? one, SqlExpression other) =>
+        one is null ? other : new SqlBinaryExpression(ExpressionType.AndAlso, one, other, typeof(bool), BoolTypeMapping.Default);
+
+    private static TableExpressionBase Unwrap(TableExpressionBase table) => table is JoinExpressionBase join ? join.Table : table;
+
+    private static TableExpressionBase Rewrap(JoinExpressionBase join, TableExpressionBase table) => join switch
+    {
+        PredicateJoinExpressionBase predicate => predicate.Update(table, predicate.JoinPredicate),
+        _ => join.Update(table),
+    };
+
+    private static RefusedException Refused(ScatterRule rule, Expression fragment) => new(new ScatterRefusal(rule, Print(fragment)));
+
+    private static string Print(Expression fragment) => ExpressionPrinter.Print(fragment);
+
+    private enum Head
+    {
+        /// <summary>The union of what the shards give is the result.</summary>
+        Local,
+        Limit,
+        Distinct,
+        Groups,
+        Window,
+    }
+
+    private enum RowsKind
+    {
+        /// <summary>Every shard gives the same rows.</summary>
+        Anywhere,
+
+        /// <summary>Each row lives on one shard, with those that it is joined with.</summary>
+        Shards,
+
+        /// <summary>The rows live with those of a select around it.</summary>
+        Pinned,
+    }
+
+    private readonly record struct Rows(RowsKind Kind, ImmutableArray<Anchor> Anchors)
+    {
+        public static Rows Anywhere => new(RowsKind.Anywhere, []);
+    }
+
+    private sealed record Body(SelectExpression Select, Rows Rows, KeyFacts Facts, Head Head, List<Anchor> Pins);
+
+    // Thrown and caught within the planner: a select may be tried in another way.
+    private sealed class RefusedException(ScatterRefusal refusal) : Exception
+    {
+        public ScatterRefusal Refusal { get; } = refusal;
+    }
+
+    private sealed class Subqueries(ScatterPlanner planner, KeyFacts facts, ImmutableArray<Anchor> reach, ImmutableArray<Anchor> own, List<Anchor> pins) : ExpressionVisitor
+    {
+        protected override Expression VisitExtension(Expression node) => node switch
+        {
+            ScalarSubqueryExpression scalar => scalar.Update(Plan(scalar.Subquery)),
+            ExistsExpression exists => exists.Update(Plan(exists.Subquery, isExistence: true)),
+            InExpression { Subquery: { } subquery } among => among.Update((SqlExpression)Visit(among.Item), Plan(subquery, among.Item)),
+            SelectExpression select => Plan(select),
+            _ => base.VisitExtension(node),
+        };
+
+        private SelectExpression Plan(SelectExpression subquery, SqlExpression? comparedWith = null, bool isExistence = false) =>
+            planner.PlanSubquery(subquery, comparedWith, isExistence, facts, reach, own, pins);
+    }
+}

@@ -1,0 +1,290 @@
+using System.Globalization;
+using System.Runtime.ExceptionServices;
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore.Query;
+using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace EfScaling.Routing.Scatter;
+
+/// <summary>One run of a query over several shards: collects what its steps need, and gives the rows of the last.</summary>
+/// <param name="home">The router of the context's own connection.</param>
+/// <param name="shardPlan">What the SQL of the whole query says about shards.</param>
+/// <param name="plans">How it is answered.</param>
+/// <param name="command">How it is run.</param>
+/// <remarks>Shards work at the same time, each on its own connection. When one fails the others are stopped. Not thread-safe, like the context.</remarks>
+internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterPlans plans, RelationalCommandParameterObject command)
+{
+    private readonly List<NpgsqlParameter> _inputs = [];
+    private readonly ScatterBudget _budget = home.Shards!.Database.Options.ScatterBudget;
+    private readonly long _startedAt = home.Shards.Clock.GetTimestamp();
+    private readonly SortedSet<string> _asked = new(StringComparer.Ordinal);
+    private long _rows;
+    private long _bytes;
+
+    private ContextShards Shards => home.Shards!;
+
+    /// <summary>Runs the query.</summary>
+    /// <exception cref="CrossShardQueryNotSupportedException">It cannot be answered from several shards.</exception>
+    /// <exception cref="ScatterBudgetExceededException">It takes more than the budget allows.</exception>
+    public RelationalDataReader Execute()
+    {
+        var plan = PlanFor(ordersByBytes: true);
+        if (plan.Merge is { ComparesDefaultTexts: true } && !TextOrder.IsByBytes(Shards, TargetsOf(plan.Final)))
+        {
+            plan = PlanFor(ordersByBytes: false);
+        }
+
+        for (var i = 0; i < plan.Steps.Length; i++)
+        {
+            var targets = TargetsOf(plan.Steps[i].Command);
+            var results = Run(plan.Steps[i].Command, targets, buffered: null);
+            var collected = new CollectedRows(plan.Steps[i].Columns);
+            try
+            {
+                for (var shard = 0; shard < results.Length; shard++)
+                {
+                    while (results[shard].Read())
+                    {
+                        Count(collected.Add(results[shard].DbDataReader, NumberOf(targets[shard])));
+                    }
+                }
+            }
+            finally
+            {
+                ScatterDataReader.End(results);
+            }
+
+            AddInputs(collected, i);
+        }
+
+        var last = FinalTargets(plan);
+        var rows = Run(plan.Final, last, Buffered(plan.Merge));
+        try
+        {
+            return Give(plan, last, rows);
+        }
+        catch
+        {
+            ScatterDataReader.End(rows);
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="Execute" />
+    public async Task<RelationalDataReader> ExecuteAsync(CancellationToken cancellationToken)
+    {
+        var plan = PlanFor(ordersByBytes: true);
+        if (plan.Merge is { ComparesDefaultTexts: true } && !await TextOrder.IsByBytesAsync(Shards, TargetsOf(plan.Final), cancellationToken).ConfigureAwait(false))
+        {
+            plan = PlanFor(ordersByBytes: false);
+        }
+
+        for (var i = 0; i < plan.Steps.Length; i++)
+        {
+            var targets = TargetsOf(plan.Steps[i].Command);
+            var results = await RunAsync(plan.Steps[i].Command, targets, buffered: null, cancellationToken).ConfigureAwait(false);
+            var collected = new CollectedRows(plan.Steps[i].Columns);
+            try
+            {
+                for (var shard = 0; shard < results.Length; shard++)
+                {
+                    while (await results[shard].ReadAsync(cancellationToken).ConfigureAwait(false))
+                    {
+                        Count(collected.Add(results[shard].DbDataReader, NumberOf(targets[shard])));
+                    }
+                }
+            }
+            finally
+            {
+                await ScatterDataReader.EndAsync(results).ConfigureAwait(false);
+            }
+
+            AddInputs(collected, i);
+        }
+
+        var last = FinalTargets(plan);
+        var rows = await RunAsync(plan.Final, last, Buffered(plan.Merge), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return Give(plan, last, rows);
+        }
+        catch
+        {
+            await ScatterDataReader.EndAsync(rows).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private ScatterPlan PlanFor(bool ordersByBytes)
+    {
+        var plan = plans.For(ordersByBytes);
+        return Shards.RefusalOf(plan, shardPlan) is { } refusal ? throw Shards.Refusal(shardPlan, command, refusal) : plan;
+    }
+
+    private List<ScatterTarget> TargetsOf(RoutedCommand part) => Checked(Shards.TargetsOf(part.Shards!, command));
+
+    private List<ScatterTarget> FinalTargets(ScatterPlan plan) => plan.Merge is null ? [new ScatterTarget(home, null)] : TargetsOf(plan.Final);
+
+    private RelationalDataReader Give(ScatterPlan plan, List<ScatterTarget> targets, RelationalDataReader[] results)
+    {
+        home.NoteScatter(targets[^1].Router, _asked);
+        if (plan.Merge is not { } merge)
+        {
+            return results[0];
+        }
+
+        var parameters = command.ParameterValues ?? new Dictionary<string, object?>();
+        var offset = merge.Offset is { } skipped ? CountIn(skipped, parameters) : 0;
+        var limit = merge.Limit is { } wanted ? CountIn(wanted, parameters) : long.MaxValue;
+        return new ScatterDataReader(results, new MergedDataReader(results, merge.Columns, merge.Keys, offset, limit));
+    }
+
+    // Whoever buffers results, so that a strategy may run them again or another query can begin, buffers those of each shard, with the keys of the order.
+    private IReadOnlyList<ReaderColumn?>? Buffered(Merge? merge) =>
+        command.ReaderColumns is { } columns && merge is not null ? [.. columns, .. merge.Keys.Select((k, i) => k.Type.BufferedAt(merge.Columns + i))] : command.ReaderColumns;
+
+    private static long CountIn(KeyTerm term, IReadOnlyDictionary<string, object?> parameters) => Convert.ToInt64(term.ValueIn(parameters), CultureInfo.InvariantCulture);
+
+    private int NumberOf(in ScatterTarget target) => Shards.NumberOf(target.Router.ShardName!);
+
+    private List<ScatterTarget> Checked(List<ScatterTarget> targets)
+    {
+        if (targets.Count > _budget.MaxShards)
+        {
+            throw new ScatterBudgetExceededException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"A query concerns {targets.Count} shards, and ScatterBudget allows {_budget.MaxShards}. Compare the shard key with a value, or allow more in UseSharding(s => s.ScatterBudget(...))."));
+        }
+
+        if (_budget.MaxTime is { } most && Shards.Clock.GetElapsedTime(_startedAt) > most)
+        {
+            throw new ScatterBudgetExceededException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"A query over several shards has taken longer than the {most.TotalSeconds:0.###} s that ScatterBudget allows. Narrow it down, or allow more in UseSharding(s => s.ScatterBudget(...))."));
+        }
+
+        return targets;
+    }
+
+    private void Count(long bytes)
+    {
+        _bytes += bytes;
+        if (++_rows > _budget.MaxRows || _bytes > _budget.MaxBytes)
+        {
+            throw new ScatterBudgetExceededException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"A query over several shards needs more intermediate rows than the {_budget.MaxRows:N0} of {_budget.MaxBytes:N0} bytes that ScatterBudget allows. Group or filter by more, order texts by the collation \"C\", name the shard key, or allow more in UseSharding(s => s.ScatterBudget(...))."));
+        }
+    }
+
+    private void AddInputs(CollectedRows collected, int number)
+    {
+        foreach (var (name, value, type) in collected.Parameters(number))
+        {
+            _inputs.Add(new NpgsqlParameter(name, type) { Value = value });
+        }
+    }
+
+    private NpgsqlParameter[] InputsOf(in ScatterTarget target) =>
+        _inputs.Count == 0 ? [] : [.. _inputs, new NpgsqlParameter(IntermediateResult.Shard, NpgsqlDbType.Integer) { Value = NumberOf(target) }];
+
+    // Stops the others when one fails, and waits for all of them.
+#pragma warning disable CA1031
+    private RelationalDataReader[] Run(RoutedCommand part, List<ScatterTarget> targets, IReadOnlyList<ReaderColumn?>? buffered)
+    {
+        var results = new RelationalDataReader?[targets.Count];
+        Exception? first = null;
+        var runs = targets.ConvertAll(Begin(part));
+        Parallel.For(0, targets.Count, i =>
+        {
+            try
+            {
+                if (Volatile.Read(ref first) is null)
+                {
+                    using var turn = Shards.Database.Gate.Enter(targets[i].Router.ShardName!);
+                    results[i] = runs[i].ReadPart(command, buffered);
+                }
+            }
+            catch (Exception failure)
+            {
+                Interlocked.CompareExchange(ref first, failure, null);
+            }
+        });
+        if (first is not null)
+        {
+            Abandon(() => ScatterDataReader.End(results));
+            ExceptionDispatchInfo.Throw(first);
+        }
+
+        return results!;
+    }
+
+    private async Task<RelationalDataReader[]> RunAsync(
+        RoutedCommand part, List<ScatterTarget> targets, IReadOnlyList<ReaderColumn?>? buffered, CancellationToken cancellationToken)
+    {
+        var results = new RelationalDataReader?[targets.Count];
+        Exception? first = null;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var runs = targets.ConvertAll(Begin(part));
+        await Task.WhenAll(Enumerable.Range(0, targets.Count).Select(RunOneAsync)).ConfigureAwait(false);
+        if (first is not null)
+        {
+            await AbandonAsync(results).ConfigureAwait(false);
+            ExceptionDispatchInfo.Throw(first);
+        }
+
+        return results!;
+
+        async Task RunOneAsync(int i)
+        {
+            try
+            {
+                using var turn = await Shards.Database.Gate.EnterAsync(targets[i].Router.ShardName!, stop.Token).ConfigureAwait(false);
+                results[i] = await runs[i].ReadPartAsync(command, buffered, stop.Token).ConfigureAwait(false);
+            }
+            catch (Exception failure)
+            {
+                if (Interlocked.CompareExchange(ref first, failure, null) is null)
+                {
+                    await stop.CancelAsync().ConfigureAwait(false);
+                }
+            }
+        }
+    }
+
+    private Converter<ScatterTarget, RoutedCommand> Begin(RoutedCommand part) => target =>
+    {
+        _asked.Add(target.Router.ShardName!);
+        RoutedCommand.CountCommand(target.Router, command.CommandSource);
+        return part.For(target, InputsOf(target));
+    };
+
+    // Whatever the others had begun is no news any more.
+    private static void Abandon(Action end)
+    {
+        try
+        {
+            end();
+        }
+        catch (Exception)
+        {
+            // The first failure is the one that counts.
+        }
+    }
+
+    private static async Task AbandonAsync(RelationalDataReader?[] results)
+    {
+        try
+        {
+            await ScatterDataReader.EndAsync(results).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
+    }
+#pragma warning restore CA1031
+}

@@ -1,0 +1,114 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using EfScaling.Routing.Scatter;
+using EfScaling.Routing.Shards;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfScaling.IntegrationTests.Sharding.Scatter;
+
+/// <summary>Queries over all shards give what one database with all rows gives.</summary>
+public sealed class ScatterTests(ShopDatabases databases) : IClassFixture<ShopDatabases>
+{
+    private static readonly JsonSerializerOptions _json = new() { ReferenceHandler = ReferenceHandler.IgnoreCycles, WriteIndented = false };
+
+    // In each, what is not in an order that it asks for is put in one.
+    private static readonly Dictionary<string, Func<ShopContext, IQueryable<object?>>> _lists = new()
+    {
+        ["all"] = c => c.Customers.OrderBy(x => x.Id),
+        ["filter and projection"] = c => c.Orders.Where(o => o.Total > 20).OrderBy(o => o.CustomerId).ThenBy(o => o.Id).Select(o => new { o.Total, Twice = o.Total * 2 }),
+        ["descending by numbers of any size"] = c => c.Orders.OrderByDescending(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Select(o => new { o.CustomerId, o.Total }),
+        ["by texts"] = c => c.Customers.OrderBy(x => x.Name).ThenBy(x => x.Id),
+        ["by texts, a page"] = c => c.Customers.OrderByDescending(x => x.Name).ThenBy(x => x.Id).Skip(3).Take(5),
+        ["a page by keys that are not shown"] = c => c.Orders.OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Skip(5).Take(7).Select(o => o.CustomerId.ToString()),
+        ["by an expression"] = c => c.Customers.OrderBy(x => x.Id % 7).ThenByDescending(x => x.Id).Select(x => new { x.Id }),
+        ["different values"] = c => c.Orders.Select(o => new { Remainder = o.CustomerId % 3 }).Distinct().OrderBy(x => x.Remainder),
+        ["different values with the key"] = c => c.Orders.Select(o => new { o.CustomerId }).Distinct().OrderBy(x => x.CustomerId),
+        ["groups by the key"] = c => c.Orders.GroupBy(o => o.CustomerId).Select(g => new { g.Key, Count = g.Count(), Sum = g.Sum(o => o.Total) }).OrderBy(g => g.Key),
+        ["groups without the key"] = c => c.Lines.GroupBy(l => l.ProductId)
+            .Select(g => new { g.Key, Count = g.Count(), Sum = g.Sum(l => l.Count), Average = g.Average(l => l.Count), Least = g.Min(l => l.Count), Most = g.Max(l => l.Count) }).OrderBy(g => g.Key),
+        ["groups, some of them"] = c => c.Lines.GroupBy(l => l.ProductId).Where(g => g.Count() > 3).OrderByDescending(g => g.Sum(l => l.Count)).ThenBy(g => g.Key).Select(g => new { g.Key, All = g.Sum(l => l.Count) }).Take(2),
+        ["groups of an expression"] = c => c.Orders.GroupBy(o => o.CustomerId % 5).Select(g => new { g.Key, Average = g.Average(o => o.Total), Customers = g.Select(o => o.CustomerId).Distinct().Count() }).OrderBy(g => g.Key),
+        ["the first of each group"] = c => c.Orders.GroupBy(o => o.CustomerId).Select(g => g.OrderByDescending(o => o.Total).ThenBy(o => o.Id).First()),
+        ["the first of each group without the key"] = c => c.Lines.GroupBy(l => l.ProductId).Select(g => g.OrderByDescending(l => l.Count).ThenBy(l => l.CustomerId).ThenBy(l => l.OrderId).ThenBy(l => l.Number).First()),
+        ["an inner join"] = c => c.Orders.Where(o => o.Customer!.Name.Contains("1")).OrderBy(o => o.CustomerId).ThenBy(o => o.Id).Select(o => new { o.Total, o.Customer!.Name }),
+        ["a left join"] = c => from x in c.Customers join o in c.Orders.Where(o => o.Total > 40) on x.Id equals o.CustomerId into os from o in os.DefaultIfEmpty() orderby x.Id, o.Id select new { x.Id, Total = (decimal?)o.Total },
+        ["many of many"] = c => c.Customers.SelectMany(x => x.Orders).SelectMany(o => o.Lines).OrderBy(l => l.CustomerId).ThenBy(l => l.OrderId).ThenBy(l => l.Number).Take(20),
+        ["with a reference table"] = c => c.Lines.OrderBy(l => l.Product!.Name).ThenBy(l => l.CustomerId).ThenBy(l => l.OrderId).ThenBy(l => l.Number).Select(l => new { l.Product!.Name, l.Count }).Take(15),
+        ["existence of others"] = c => c.Customers.Where(x => x.Orders.Any(o => o.Total > 40)).OrderBy(x => x.Id),
+        ["without others"] = c => c.Customers.Where(x => !x.Orders.Any(o => o.Total > 40)).OrderBy(x => x.Id),
+        ["a scalar of others"] = c => c.Customers.OrderBy(x => x.Id).Select(x => new { x.Id, Orders = x.Orders.Count, Sum = x.Orders.Sum(o => (decimal?)o.Total) }),
+        ["what is above the average of all"] = c => c.Orders.Where(o => o.Total > c.Orders.Average(x => x.Total)).OrderBy(o => o.CustomerId).ThenBy(o => o.Id),
+        ["what others have somewhere"] = c => c.Customers.Where(x => c.Orders.Where(o => o.Total > 45).Select(o => o.CustomerId + 1).Contains(x.Id)).OrderBy(x => x.Id),
+        ["keys among those of others"] = c => c.Customers.Where(x => c.Orders.Where(o => o.Total > 45).Select(o => o.CustomerId).Contains(x.Id)).OrderBy(x => x.Id),
+        ["among the best of all"] = c => c.Customers.Where(x => c.Orders.OrderByDescending(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(5).Select(o => o.CustomerId).Contains(x.Id)).OrderBy(x => x.Id),
+        ["all of both"] = c => c.Customers.Select(x => x.Id).Concat(c.Orders.Select(o => o.CustomerId)).OrderBy(x => x).Select(x => (object)x),
+        ["union"] = c => c.Customers.Select(x => x.Id % 10).Union(c.Orders.Select(o => o.CustomerId % 15)).OrderBy(x => x).Select(x => (object)x),
+        ["union with the key"] = c => c.Customers.Select(x => x.Id).Union(c.Orders.Select(o => o.CustomerId)).OrderBy(x => x).Select(x => (object)x),
+        ["intersection"] = c => c.Customers.Select(x => x.Id % 10).Intersect(c.Orders.Select(o => o.CustomerId % 15)).OrderBy(x => x).Select(x => (object)x),
+        ["difference"] = c => c.Orders.Select(o => o.CustomerId % 15).Except(c.Customers.Select(x => x.Id % 10)).OrderBy(x => x).Select(x => (object)x),
+        ["with a reference table in a union"] = c => c.Customers.Select(x => x.Name).Concat(c.Products.Select(p => p.Name)).OrderBy(x => x),
+        ["include"] = c => c.Customers.Include(x => x.Orders.OrderBy(o => o.Id)).ThenInclude(o => o.Lines.OrderBy(l => l.Number)).OrderBy(x => x.Id),
+        ["include, a page"] = c => c.Customers.Include(x => x.Orders.OrderBy(o => o.Id)).OrderByDescending(x => x.Name).ThenBy(x => x.Id).Skip(2).Take(6),
+        ["include in several queries, a page"] = c => c.Customers.AsSplitQuery().Include(x => x.Orders.OrderBy(o => o.Id)).OrderByDescending(x => x.Name).ThenBy(x => x.Id).Skip(2).Take(6),
+        ["filtered include with the first of each"] = c => c.Customers.Include(x => x.Orders.OrderByDescending(o => o.Total).ThenBy(o => o.Id).Take(2)).OrderBy(x => x.Id),
+        ["a limit inside"] = c => c.Orders.OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(10).Where(o => o.CustomerId % 2 == 0).OrderBy(o => o.CustomerId).ThenBy(o => o.Id),
+        ["a limit inside a join"] = c => from o in c.Orders.OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(10) join x in c.Customers on o.CustomerId equals x.Id orderby o.CustomerId, o.Id select new { x.Name, o.Total },
+        ["groups of groups"] = c => c.Orders.GroupBy(o => o.CustomerId).Select(g => g.Count()).GroupBy(n => n).Select(g => new { g.Key, Customers = g.Count() }).OrderBy(g => g.Key),
+        ["the first of others"] = c => c.Customers.OrderBy(x => x.Id).Select(x => new { x.Id, First = x.Orders.OrderBy(o => o.Total).ThenBy(o => o.Id).Select(o => (decimal?)o.Total).FirstOrDefault() }),
+        ["a page of those after a key"] = c => c.Orders.Where(o => o.Total > 20 || (o.Total == 20 && o.CustomerId > 3)).OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(4),
+    };
+
+    private static readonly Dictionary<string, Func<ShopContext, Task<object?>>> _values = new()
+    {
+        ["count"] = async c => await c.Orders.CountAsync(),
+        ["long count"] = async c => await c.Orders.LongCountAsync(o => o.Total > 10),
+        ["sum"] = async c => await c.Orders.SumAsync(o => o.Total),
+        ["sum of nothing"] = async c => await c.Orders.Where(o => o.Total > 100000).SumAsync(o => o.Total),
+        ["average"] = async c => await c.Orders.AverageAsync(o => o.Total),
+        ["average of whole numbers"] = async c => await c.Lines.AverageAsync(l => l.Count),
+        ["average of nothing"] = async c => await c.Orders.Where(o => o.Total > 100000).AverageAsync(o => (decimal?)o.Total),
+        ["least"] = async c => await c.Orders.MinAsync(o => o.Total),
+        ["greatest text"] = async c => await c.Customers.MaxAsync(x => x.Name),
+        ["any"] = async c => await c.Orders.AnyAsync(o => o.Total > 45),
+        ["none"] = async c => await c.Orders.AnyAsync(o => o.Total > 100000),
+        ["all of them"] = async c => await c.Orders.AllAsync(o => o.Total >= 0),
+        ["not all of them"] = async c => await c.Orders.AllAsync(o => o.Total > 10),
+        ["contained"] = async c => await c.Orders.Select(o => o.CustomerId).ContainsAsync(5),
+        ["different values"] = async c => await c.Orders.Select(o => o.CustomerId % 6).Distinct().CountAsync(),
+        ["first"] = async c => await c.Orders.OrderByDescending(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).FirstAsync(),
+        ["last"] = async c => await c.Customers.OrderBy(x => x.Id).LastAsync(),
+        ["none at all"] = async c => await c.Customers.OrderBy(x => x.Id).FirstOrDefaultAsync(x => x.Name == "nobody"),
+        ["the only one"] = async c => await c.Customers.SingleAsync(x => x.Id == c.Customers.Max(y => y.Id)),
+        ["how many are among the first"] = async c => await c.Orders.OrderBy(o => o.Total).Take(12).CountAsync(),
+        ["a count of a page of different values"] = async c => await c.Orders.Select(o => o.CustomerId % 9).Distinct().OrderBy(x => x).Skip(2).Take(4).CountAsync(),
+    };
+
+    public static TheoryData<string> Lists => [.. _lists.Keys];
+
+    public static TheoryData<string> Values => [.. _values.Keys];
+
+    [Theory]
+    [MemberData(nameof(Lists))]
+    public async Task Lists_are_those_of_one_database(string name)
+    {
+        await using var whole = databases.Whole();
+        await using var sharded = databases.Sharded.CreateDbContext();
+        var expected = JsonSerializer.Serialize(Sorted(name, await _lists[name](whole).ToListAsync()), _json);
+        Assert.Equal(expected, JsonSerializer.Serialize(Sorted(name, await _lists[name](sharded).ToListAsync()), _json));
+        await using var synchronous = databases.Sharded.CreateDbContext();
+        Assert.Equal(expected, JsonSerializer.Serialize(Sorted(name, [.. _lists[name](synchronous)]), _json));
+        Assert.True(expected.Length > 15, $"too little to compare: {expected}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Values))]
+    public async Task Values_are_those_of_one_database(string name)
+    {
+        await using var whole = databases.Whole();
+        await using var sharded = databases.Sharded.CreateDbContext();
+        Assert.Equal(JsonSerializer.Serialize(await _values[name](whole), _json), JsonSerializer.Serialize(await _values[name](sharded), _json));
+    }
+
+    private static IEnumerable<object?> Sorted(string name, List<object?> rows) =>
+        name.StartsWith("the first of each", StringComparison.Ordinal) ? rows.OrderBy(r => JsonSerializer.Serialize(r, _json), StringComparer.Ordinal) : rows;
+}

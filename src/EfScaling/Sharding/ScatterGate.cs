@@ -1,3 +1,6 @@
+// Semaphores whose handle nobody asks for hold nothing to give back.
+#pragma warning disable CA1001
+
 using System.Collections.Concurrent;
 
 namespace EfScaling.Sharding;

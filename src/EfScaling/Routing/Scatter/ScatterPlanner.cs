@@ -20,9 +20,7 @@ namespace EfScaling.Routing.Scatter;
 /// </remarks>
 internal sealed class ScatterPlanner
 {
-    private static readonly StringTypeMapping _text = new("text", System.Data.DbType.String);
-
-    private readonly List<SelectExpression> _steps = [];
+    private readonly ScatterSteps _steps = new();
     private readonly bool _comparesTexts;
     private bool _needsWholeBuckets;
 
@@ -39,7 +37,7 @@ internal sealed class ScatterPlanner
         {
             return (planner.PlanRoot(root, byteOrder), null);
         }
-        catch (RefusedException refused)
+        catch (ScatterRefusedException refused)
         {
             return (null, refused.Refusal);
         }
@@ -61,9 +59,9 @@ internal sealed class ScatterPlanner
 
             return planner._steps.Count == 0 && !planner._needsWholeBuckets && body.Head == Head.Local && body.Rows.Kind == RowsKind.Shards
                 ? null
-                : new ScatterRefusal(ScatterRule.NotUnderstood, Print(select));
+                : new ScatterRefusedException(ScatterRule.NotUnderstood, select).Refusal;
         }
-        catch (RefusedException refused)
+        catch (ScatterRefusedException refused)
         {
             return refused.Refusal;
         }
@@ -82,11 +80,11 @@ internal sealed class ScatterPlanner
             return Outline(select, merge);
         }
 
-        return Outline(body.Head == Head.Local ? Collect(body.Select) : Finish(body), null);
+        return Outline(body.Head == Head.Local ? _steps.Collect(body.Select) : Finish(body), null);
     }
 
     private ScatterOutline Outline(SelectExpression final, MergeOutline? merge) =>
-        new([.. _steps], final, merge, _needsWholeBuckets);
+        new([.. _steps.All], final, merge, _needsWholeBuckets);
 
     // Rows in order are merged as they come, if their order is one that can be told here.
     private static (SelectExpression Select, MergeOutline Merge)? TryMerge(SelectExpression select, bool byteOrder)
@@ -112,17 +110,9 @@ internal sealed class ScatterPlanner
         }
 
         return (
-            select.Update(select.Tables, select.Predicate, select.GroupBy, select.Having, projections, select.Orderings, null, FirstOf(select)),
+            select.Update(select.Tables, select.Predicate, select.GroupBy, select.Having, projections, select.Orderings, null, ScatterSteps.FirstOf(select)),
             new MergeOutline(select.Projection.Count, keys.ToImmutable(), hasLimit ? select.Offset : null, select.Limit, comparesDefaultTexts));
     }
-
-    // How many rows of a shard can be among those that are wanted.
-    private static SqlExpression? FirstOf(SelectExpression select) => (select.Limit, select.Offset) switch
-    {
-        (null, _) => null,
-        (var limit, null) => limit,
-        var (limit, offset) => new SqlBinaryExpression(ExpressionType.Add, limit, offset, limit.Type, limit.TypeMapping),
-    };
 
     private SelectExpression PlanSelect(SelectExpression select, KeyFacts around, ImmutableArray<Anchor> outer, bool keepsOrigin, out Rows rows, out bool hasOrigin)
     {
@@ -142,7 +132,7 @@ internal sealed class ScatterPlanner
         if (keepsOrigin && body.Head == Head.Limit)
         {
             var shown = Shown(body);
-            var (finished, result) = FinishRows(body);
+            var (finished, result) = _steps.FinishRows(body.Select);
             hasOrigin = true;
             rows = new Rows(RowsKind.Shards, shown);
             return finished.Update(
@@ -164,9 +154,9 @@ internal sealed class ScatterPlanner
             {
                 return PlanBody(select, around, outer, keepsOrigin: true);
             }
-            catch (RefusedException)
+            catch (ScatterRefusedException)
             {
-                _steps.RemoveRange(steps, _steps.Count - steps);
+                _steps.ForgetBehind(steps);
                 _needsWholeBuckets = whole;
             }
         }
@@ -472,7 +462,7 @@ internal sealed class ScatterPlanner
                     throw Refused(ScatterRule.CorrelatedSubquery, subquery);
                 }
 
-                return Collect(
+                return _steps.Collect(
                     isExistence
                         ? planned.Update(planned.Tables, planned.Predicate, planned.GroupBy, planned.Having, planned.Projection, planned.Orderings, null, new SqlFragmentExpression("1"))
                         : planned);
@@ -498,194 +488,18 @@ internal sealed class ScatterPlanner
     }
 
     private SelectExpression CollectFree(SelectExpression select) =>
-        SqlShapes.IsCorrelated(select) ? throw Refused(ScatterRule.CorrelatedSubquery, select) : Collect(select);
+        SqlShapes.IsCorrelated(select) ? throw Refused(ScatterRule.CorrelatedSubquery, select) : _steps.Collect(select);
 
-    // The rows of a select that the shards give as they are.
-    private SelectExpression Collect(SelectExpression select)
+    private SelectExpression Finish(Body body) => body.Head switch
     {
-        var hidden = select.IsDistinct
-            ? []
-            : select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).ToList();
-        var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
-        var result = AddStep(select, columns, select.Orderings, select.Offset, select.Limit);
-        var places = columns.Select((c, i) => (c, Column: ColumnOf(result, i, c))).ToList();
-        return Select(
-            select,
-            result,
-            [.. select.Projection.Select((p, i) => new ProjectionExpression(places[i].Column, p.Alias))],
-            [.. select.Orderings.Select(o => o.Update(places.First(p => p.c.Equals(o.Expression)).Column))],
-            null,
-            null);
-    }
-
-    private SelectExpression Finish(Body body)
-    {
-        switch (body.Head)
-        {
-            case Head.Limit or Head.Distinct:
-                return FinishRows(body).Select;
-            case Head.Groups when FinishGroups(body.Select) is { } grouped:
-                return grouped;
-            default:
-                return FinishFromAllRows(body.Select);
-        }
-    }
-
-    // Of each shard the first rows, of which the first ones of all are taken.
-    private (SelectExpression Select, IntermediateResult Result) FinishRows(Body body)
-    {
-        var select = body.Select;
-        var hidden = select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).Distinct().ToList();
-        var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
-        var result = AddStep(select, columns, select.Orderings, null, FirstOf(select));
-        var orderings = select.Orderings.Select(o => o.Update(ColumnOf(result, columns.FindIndex(c => c.Equals(o.Expression)), o.Expression))).ToList();
-        if (!select.IsDistinct)
-        {
-            orderings.Add(new OrderingExpression(new ColumnExpression(IntermediateResult.Row, result.Alias!, typeof(long), LongTypeMapping.Default, nullable: false), ascending: true));
-        }
-
-        return (
-            Select(select, result, [.. select.Projection.Select((p, i) => new ProjectionExpression(ColumnOf(result, i, columns[i]), p.Alias))], orderings, select.Offset, select.Limit),
-            result);
-    }
-
-    // Of each shard its part of each group, from which the groups are made.
-    private SelectExpression? FinishGroups(SelectExpression select)
-    {
-        var columns = new List<(SqlExpression Expression, string Type)>();
-        var number = _steps.Count;
-        var alias = FormattableString.Invariant($"efscaling_r{number}");
-        var split = new GroupSplitter(alias, columns);
-        foreach (var key in select.GroupBy)
-        {
-            if (SqlShapes.TypeOf(key) is not { } type)
-            {
-                return null;
-            }
-
-            split.AddKey(key, type);
-        }
-
-        var distinct = DistinctArguments.In(select);
-        foreach (var argument in distinct)
-        {
-            if (SqlShapes.TypeOf(argument) is not { } type)
-            {
-                return null;
-            }
-
-            split.AddDistinct(argument, type);
-        }
-
-        var projection = select.Projection.Select(p => new ProjectionExpression(split.Visit(p.Expression)!, p.Alias)).ToList();
-        var having = split.Visit(select.Having);
-        var orderings = select.Orderings.Select(o => o.Update(split.Visit(o.Expression)!)).ToList();
-        if (split.HasFailed)
-        {
-            return null;
-        }
-
-        var keys = select.GroupBy.Count;
-        var inner = new SelectExpression(
-            "s",
-            [.. select.Tables],
-            select.Predicate,
-            [.. select.GroupBy, .. distinct],
-            having: null,
-            [.. columns.Select((c, i) => new ProjectionExpression(c.Expression, IntermediateResult.Column(i)))],
-            distinct: false,
-            [],
-            offset: null,
-            limit: null,
-            sqlAliasManager: null!,
-            tags: new HashSet<string>(),
-            annotations: null);
-        var result = AddStep(inner, [.. columns.Select(c => c.Type)]);
-        return select.Update(
-            [result],
-            null,
-            [.. Enumerable.Range(0, keys).Select(i => ColumnOf(result, i, select.GroupBy[i]))],
-            having,
-            projection,
-            orderings,
-            select.Offset,
-            select.Limit);
-    }
-
-    // All rows of all shards, from which whatever it is is computed.
-    private SelectExpression FinishFromAllRows(SelectExpression select)
-    {
-        var leaves = new Leaves(_steps.Count);
-        var groupBy = select.GroupBy.Select(g => leaves.Visit(g)!).ToList();
-        var projection = select.Projection.Select(p => p.Update(leaves.Visit(p.Expression)!)).ToList();
-        var having = leaves.Visit(select.Having);
-        var orderings = select.Orderings.Select(o => o.Update(leaves.Visit(o.Expression)!)).ToList();
-        if (leaves.Columns.Count == 0)
-        {
-            leaves.Columns.Add(new SqlConstantExpression(1, IntTypeMapping.Default));
-        }
-
-        var inner = new SelectExpression(
-            "s", [.. select.Tables], select.Predicate, [], null, [.. leaves.Columns.Select((c, i) => new ProjectionExpression(c, IntermediateResult.Column(i)))], false, [], null, null, null!, new HashSet<string>(), null);
-        var result = AddStep(inner, [.. leaves.Columns.Select(c => TypeOf(c))]);
-        return select.Update([result], null, groupBy, having, projection, orderings, select.Offset, select.Limit);
-    }
-
-    private static string TypeOf(SqlExpression expression) => SqlShapes.TypeOf(expression) ?? throw Refused(ScatterRule.UnknownType, expression);
-
-    private IntermediateResult AddStep(SelectExpression select, List<SqlExpression> columns, IReadOnlyList<OrderingExpression> orderings, SqlExpression? offset, SqlExpression? limit)
-    {
-        var inner = new SelectExpression(
-            "s",
-            [.. select.Tables],
-            select.Predicate,
-            [.. select.GroupBy],
-            select.Having,
-            [.. columns.Select((c, i) => new ProjectionExpression(c, IntermediateResult.Column(i)))],
-            select.IsDistinct,
-            limit is null && offset is null ? [] : [.. orderings],
-            offset,
-            limit,
-            null!,
-            new HashSet<string>(),
-            null);
-        return AddStep(inner, [.. columns.Select(TypeOf)]);
-    }
-
-    // As texts, outside of what is computed: DISTINCT and ORDER BY are about the values.
-    private IntermediateResult AddStep(SelectExpression inner, ImmutableArray<string> types)
-    {
-        var number = _steps.Count;
-        _steps.Add(new SelectExpression(
-            alias: null,
-            [inner],
-            null,
-            [],
-            null,
-            [.. types.Select((_, i) => new ProjectionExpression(
-                AsText(new ColumnExpression(IntermediateResult.Column(i), "s", inner.Projection[i].Type, inner.Projection[i].Expression.TypeMapping, nullable: true)), IntermediateResult.Column(i)))],
-            false,
-            [],
-            null,
-            null,
-            null!,
-            new HashSet<string>(),
-            null));
-        return new IntermediateResult(number, types);
-    }
-
-    private static SelectExpression Select(
-        SelectExpression like, IntermediateResult result, IReadOnlyList<ProjectionExpression> projection, IReadOnlyList<OrderingExpression> orderings, SqlExpression? offset, SqlExpression? limit) =>
-        like.Update([result], null, [], null, projection, orderings, offset, limit);
-
-    private static ColumnExpression ColumnOf(IntermediateResult result, int ordinal, SqlExpression like) =>
-        new(IntermediateResult.Column(ordinal), result.Alias!, like.Type, like.TypeMapping, nullable: true);
+        Head.Limit or Head.Distinct => _steps.FinishRows(body.Select).Select,
+        Head.Groups => _steps.FinishGroups(body.Select) ?? _steps.FinishFromAllRows(body.Select),
+        _ => _steps.FinishFromAllRows(body.Select),
+    };
 
     private static ColumnExpression ShardOf(IntermediateResult result) => new(IntermediateResult.Shard, result.Alias!, typeof(int), IntTypeMapping.Default, nullable: false);
 
     private static SqlFragmentExpression ThisShard => new($"@{IntermediateResult.Shard}", typeof(int), IntTypeMapping.Default);
-
-    private static SqlUnaryExpression AsText(SqlExpression expression) => new(ExpressionType.Convert, expression, typeof(string), _text);
 
     private static SqlExpression And(SqlExpression? one, SqlExpression other) =>
         one is null ? other : new SqlBinaryExpression(ExpressionType.AndAlso, one, other, typeof(bool), BoolTypeMapping.Default);
@@ -698,9 +512,7 @@ internal sealed class ScatterPlanner
         _ => join.Update(table),
     };
 
-    private static RefusedException Refused(ScatterRule rule, Expression fragment) => new(new ScatterRefusal(rule, Print(fragment)));
-
-    private static string Print(Expression fragment) => ExpressionPrinter.Print(fragment);
+    private static ScatterRefusedException Refused(ScatterRule rule, Expression fragment) => new(rule, fragment);
 
     private enum Head
     {
@@ -730,12 +542,6 @@ internal sealed class ScatterPlanner
     }
 
     private sealed record Body(SelectExpression Select, Rows Rows, KeyFacts Facts, Head Head, List<Anchor> Pins);
-
-    // Thrown and caught within the planner: a select may be tried in another way.
-    private sealed class RefusedException(ScatterRefusal refusal) : Exception
-    {
-        public ScatterRefusal Refusal { get; } = refusal;
-    }
 
     private sealed class Subqueries(ScatterPlanner planner, KeyFacts facts, ImmutableArray<Anchor> reach, ImmutableArray<Anchor> own, List<Anchor> pins) : ExpressionVisitor
     {

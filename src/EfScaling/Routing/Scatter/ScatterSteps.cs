@@ -1,0 +1,207 @@
+// A select with other parts than EF gave it is made by a constructor that is public but marked as internal; Update, which is not, cannot change whether rows must differ.
+#pragma warning disable EF1001
+
+using System.Collections.Immutable;
+using System.Linq.Expressions;
+using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfScaling.Routing.Scatter;
+
+/// <summary>The steps of a query over several shards: splits selects into what each shard computes and what is computed from the collected results.</summary>
+/// <remarks>Used once for each command; not thread-safe.</remarks>
+internal sealed class ScatterSteps
+{
+    private static readonly StringTypeMapping _text = new("text", System.Data.DbType.String);
+
+    private readonly List<SelectExpression> _steps = [];
+
+    /// <summary>Gets the queries that collect intermediate results.</summary>
+    public IReadOnlyList<SelectExpression> All => _steps;
+
+    /// <summary>Gets how many steps there are.</summary>
+    public int Count => _steps.Count;
+
+    /// <summary>Forgets the steps behind the first ones.</summary>
+    public void ForgetBehind(int count) => _steps.RemoveRange(count, _steps.Count - count);
+
+    /// <summary>Returns how many rows of a shard can be among those that a select wants; <see langword="null"/> if all can.</summary>
+    public static SqlExpression? FirstOf(SelectExpression select) => (select.Limit, select.Offset) switch
+    {
+        (null, _) => null,
+        (var limit, null) => limit,
+        var (limit, offset) => new SqlBinaryExpression(ExpressionType.Add, limit, offset, limit.Type, limit.TypeMapping),
+    };
+
+    /// <summary>Collects the rows of a select that the shards give as they are.</summary>
+    /// <returns>What reads the collected rows.</returns>
+    public SelectExpression Collect(SelectExpression select)
+    {
+        var hidden = select.IsDistinct
+            ? []
+            : select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).ToList();
+        var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
+        var result = AddStep(select, columns, select.Orderings, select.Offset, select.Limit);
+        var places = columns.Select((c, i) => (c, Column: ColumnOf(result, i, c))).ToList();
+        return Select(
+            select,
+            result,
+            [.. select.Projection.Select((p, i) => new ProjectionExpression(places[i].Column, p.Alias))],
+            [.. select.Orderings.Select(o => o.Update(places.First(p => p.c.Equals(o.Expression)).Column))],
+            null,
+            null);
+    }
+
+    /// <summary>Collects of each shard the first or different rows, of which those of all are taken.</summary>
+    /// <returns>What takes them, and what they are taken from.</returns>
+    public (SelectExpression Select, IntermediateResult Result) FinishRows(SelectExpression select)
+    {
+        var hidden = select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).Distinct().ToList();
+        var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
+        var result = AddStep(select, columns, select.Orderings, null, FirstOf(select));
+        var orderings = select.Orderings.Select(o => o.Update(ColumnOf(result, columns.FindIndex(c => c.Equals(o.Expression)), o.Expression))).ToList();
+        if (!select.IsDistinct)
+        {
+            orderings.Add(new OrderingExpression(new ColumnExpression(IntermediateResult.Row, result.Alias!, typeof(long), LongTypeMapping.Default, nullable: false), ascending: true));
+        }
+
+        return (
+            Select(select, result, [.. select.Projection.Select((p, i) => new ProjectionExpression(ColumnOf(result, i, columns[i]), p.Alias))], orderings, select.Offset, select.Limit),
+            result);
+    }
+
+    /// <summary>Collects of each shard its part of each group, from which the groups are made.</summary>
+    /// <returns>What makes them; <see langword="null"/> if parts do not tell enough.</returns>
+    public SelectExpression? FinishGroups(SelectExpression select)
+    {
+        var columns = new List<(SqlExpression Expression, string Type)>();
+        var number = _steps.Count;
+        var alias = FormattableString.Invariant($"efscaling_r{number}");
+        var split = new GroupSplitter(alias, columns);
+        foreach (var key in select.GroupBy)
+        {
+            if (SqlShapes.TypeOf(key) is not { } type)
+            {
+                return null;
+            }
+
+            split.AddKey(key, type);
+        }
+
+        var distinct = DistinctArguments.In(select);
+        foreach (var argument in distinct)
+        {
+            if (SqlShapes.TypeOf(argument) is not { } type)
+            {
+                return null;
+            }
+
+            split.AddDistinct(argument, type);
+        }
+
+        var projection = select.Projection.Select(p => new ProjectionExpression(split.Visit(p.Expression)!, p.Alias)).ToList();
+        var having = split.Visit(select.Having);
+        var orderings = select.Orderings.Select(o => o.Update(split.Visit(o.Expression)!)).ToList();
+        if (split.HasFailed)
+        {
+            return null;
+        }
+
+        var keys = select.GroupBy.Count;
+        var inner = new SelectExpression(
+            "s",
+            [.. select.Tables],
+            select.Predicate,
+            [.. select.GroupBy, .. distinct],
+            having: null,
+            [.. columns.Select((c, i) => new ProjectionExpression(c.Expression, IntermediateResult.Column(i)))],
+            distinct: false,
+            [],
+            offset: null,
+            limit: null,
+            sqlAliasManager: null!,
+            tags: new HashSet<string>(),
+            annotations: null);
+        var result = AddStep(inner, [.. columns.Select(c => c.Type)]);
+        return select.Update(
+            [result],
+            null,
+            [.. Enumerable.Range(0, keys).Select(i => ColumnOf(result, i, select.GroupBy[i]))],
+            having,
+            projection,
+            orderings,
+            select.Offset,
+            select.Limit);
+    }
+
+    /// <summary>Collects all rows of all shards, from which whatever it is is computed.</summary>
+    public SelectExpression FinishFromAllRows(SelectExpression select)
+    {
+        var leaves = new Leaves(_steps.Count);
+        var groupBy = select.GroupBy.Select(g => leaves.Visit(g)!).ToList();
+        var projection = select.Projection.Select(p => p.Update(leaves.Visit(p.Expression)!)).ToList();
+        var having = leaves.Visit(select.Having);
+        var orderings = select.Orderings.Select(o => o.Update(leaves.Visit(o.Expression)!)).ToList();
+        if (leaves.Columns.Count == 0)
+        {
+            leaves.Columns.Add(new SqlConstantExpression(1, IntTypeMapping.Default));
+        }
+
+        var inner = new SelectExpression(
+            "s", [.. select.Tables], select.Predicate, [], null, [.. leaves.Columns.Select((c, i) => new ProjectionExpression(c, IntermediateResult.Column(i)))], false, [], null, null, null!, new HashSet<string>(), null);
+        var result = AddStep(inner, [.. leaves.Columns.Select(c => TypeOf(c))]);
+        return select.Update([result], null, groupBy, having, projection, orderings, select.Offset, select.Limit);
+    }
+
+    private static string TypeOf(SqlExpression expression) => SqlShapes.TypeOf(expression) ?? throw new ScatterRefusedException(ScatterRule.UnknownType, expression);
+
+    private IntermediateResult AddStep(SelectExpression select, List<SqlExpression> columns, IReadOnlyList<OrderingExpression> orderings, SqlExpression? offset, SqlExpression? limit)
+    {
+        var inner = new SelectExpression(
+            "s",
+            [.. select.Tables],
+            select.Predicate,
+            [.. select.GroupBy],
+            select.Having,
+            [.. columns.Select((c, i) => new ProjectionExpression(c, IntermediateResult.Column(i)))],
+            select.IsDistinct,
+            limit is null && offset is null ? [] : [.. orderings],
+            offset,
+            limit,
+            null!,
+            new HashSet<string>(),
+            null);
+        return AddStep(inner, [.. columns.Select(TypeOf)]);
+    }
+
+    // As texts, outside of what is computed: DISTINCT and ORDER BY are about the values.
+    private IntermediateResult AddStep(SelectExpression inner, ImmutableArray<string> types)
+    {
+        var number = _steps.Count;
+        _steps.Add(new SelectExpression(
+            alias: null,
+            [inner],
+            null,
+            [],
+            null,
+            [.. types.Select((_, i) => new ProjectionExpression(
+                AsText(new ColumnExpression(IntermediateResult.Column(i), "s", inner.Projection[i].Type, inner.Projection[i].Expression.TypeMapping, nullable: true)), IntermediateResult.Column(i)))],
+            false,
+            [],
+            null,
+            null,
+            null!,
+            new HashSet<string>(),
+            null));
+        return new IntermediateResult(number, types);
+    }
+
+    private static SelectExpression Select(
+        SelectExpression like, IntermediateResult result, IReadOnlyList<ProjectionExpression> projection, IReadOnlyList<OrderingExpression> orderings, SqlExpression? offset, SqlExpression? limit) =>
+        like.Update([result], null, [], null, projection, orderings, offset, limit);
+
+    private static ColumnExpression ColumnOf(IntermediateResult result, int ordinal, SqlExpression like) =>
+        new(IntermediateResult.Column(ordinal), result.Alias!, like.Type, like.TypeMapping, nullable: true);
+
+    private static SqlUnaryExpression AsText(SqlExpression expression) => new(ExpressionType.Convert, expression, typeof(string), _text);
+}

@@ -133,6 +133,24 @@ public static class EfScalingEventId
     /// <summary>Two shards are the same database, so that no more commands run on them.</summary>
     public const int ShardsAreSameDatabase = Sharding + 2;
 
+    /// <summary>All but the deciding shard of a transaction over several shards have prepared.</summary>
+    public const int ShardsPrepared = Sharding + 3;
+
+    /// <summary>A transaction over several shards is decided: it is committed.</summary>
+    public const int ShardsDecided = Sharding + 4;
+
+    /// <summary>A transaction over several shards is committed, and some shards do not show it yet.</summary>
+    public const int CommitIsLate = Sharding + 5;
+
+    /// <summary>A part of a transaction over several shards that was left prepared is committed or rolled back.</summary>
+    public const int PreparedSettled = Sharding + 6;
+
+    /// <summary>A part of a transaction over several shards has been left prepared for long, where it holds locks and old rows.</summary>
+    public const int PreparedTooLong = Sharding + 7;
+
+    /// <summary>The prepared parts of a shard could not be looked for, or its decisions not be cleared.</summary>
+    public const int RecoveryFailed = Sharding + 8;
+
     /// <summary>Shard maps of the catalog are in use, for the first time or after a change.</summary>
     public const int ShardMapsLoaded = ShardCatalog;
 

@@ -13,4 +13,22 @@ internal static partial class ShardingLog
 
     [LoggerMessage(EfScalingEventId.ShardsAreSameDatabase, LogLevel.Error, "Shards '{Shard}' and '{Other}' are the same database; no more commands run on any shard. Correct AddShard.")]
     public static partial void ShardsAreSameDatabase(this ILogger logger, string shard, string other);
+
+    [LoggerMessage(EfScalingEventId.ShardsPrepared, LogLevel.Debug, "Transaction {Transaction} is prepared on all but the shard that decides.")]
+    public static partial void ShardsPrepared(this ILogger logger, Guid transaction);
+
+    [LoggerMessage(EfScalingEventId.ShardsDecided, LogLevel.Debug, "Transaction {Transaction} is committed by the decision of shard '{Shard}'.")]
+    public static partial void ShardsDecided(this ILogger logger, Guid transaction, string shard);
+
+    [LoggerMessage(EfScalingEventId.CommitIsLate, LogLevel.Warning, "Transaction {Transaction} is committed, but {Shards} did not say so in time and may not show it yet; recovery completes it.")]
+    public static partial void CommitIsLate(this ILogger logger, string shards, Guid transaction, Exception failure);
+
+    [LoggerMessage(EfScalingEventId.PreparedSettled, LogLevel.Information, "Transaction {Transaction} was left prepared on shard '{Shard}' for {AgeSeconds:0.0} s, and is settled: {Outcome}.")]
+    public static partial void PreparedSettled(this ILogger logger, Guid transaction, string shard, double ageSeconds, string outcome);
+
+    [LoggerMessage(EfScalingEventId.PreparedTooLong, LogLevel.Error, "Transaction '{Name}' has been prepared on shard '{Shard}' for {AgeSeconds:0} s, where it holds locks and keeps old rows: {Reason}.")]
+    public static partial void PreparedTooLong(this ILogger logger, string name, string shard, double ageSeconds, string reason);
+
+    [LoggerMessage(EfScalingEventId.RecoveryFailed, LogLevel.Warning, "What interrupted transactions have left on shard '{Shard}' could not be seen to: {Reason}.")]
+    public static partial void RecoveryFailed(this ILogger logger, string shard, string reason);
 }

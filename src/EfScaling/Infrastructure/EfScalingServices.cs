@@ -6,6 +6,7 @@ using EfScaling.Replication;
 using EfScaling.Routing;
 using EfScaling.Routing.Schema;
 using EfScaling.Routing.Shards;
+using EfScaling.Routing.Transactions;
 using EfScaling.Sharding;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -70,9 +71,10 @@ internal static class EfScalingServices
         if (isSharded)
         {
             services.TryAddSingleton<GeneratorReservations>();
+            services.TryAddSingleton<ShardRecoveries>();
             services.TryAddScoped(CreateIds);
             services.TryAddScoped<IBatchExecutor, BatchExecutor>();
-            Wrap<IBatchExecutor>(services, (inner, p) => new ShardedBatchExecutor(inner, p.GetRequiredService<ICurrentDbContext>(), p.GetRequiredService<ReadRouter>()), method);
+            Wrap<IBatchExecutor>(services, (inner, p) => new ShardedBatchExecutor(inner, p.GetRequiredService<ICurrentDbContext>(), p.GetRequiredService<ReadRouter>(), p.GetRequiredService<ICommandBatchPreparer>), method);
             AddSchema(services, method);
         }
     }
@@ -98,7 +100,7 @@ internal static class EfScalingServices
         if (settings.Sharding is { } sharding)
         {
             var database = DatabaseOf(services, sharding);
-            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect, s => SourceOf(services, s), CreateLogger);
+            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect, s => SourceOf(services, s), CreateLogger, services.GetRequiredService<ShardRecoveries>());
         }
 
         return home;

@@ -29,6 +29,14 @@ internal sealed class PositionedTransaction(
     // Found while the context is alive: a transaction that is still open is cleared when the context is disposed.
     private readonly ReadRouter _router = ReadRouter.Of(connection);
 
+    private (DateTimeOffset Time, long Timestamp) _commitStart;
+
+    /// <summary>Gets the router of what runs in the transaction.</summary>
+    public ReadRouter Router => _router;
+
+    /// <summary>Gets whether EF has begun the transaction, so that its end is known here.</summary>
+    public bool IsOwned => _isOwned;
+
     private ContextSession Session => _router.Session;
 
     private TimeProvider Clock => _router.Cluster.Clock;
@@ -135,6 +143,108 @@ internal sealed class PositionedTransaction(
         }
 
         await ClearTransactionAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Begins the commit of a transaction that is one of several: tells the interceptors and announces what was written.</summary>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="InvalidOperationException">An interceptor suppresses the commit, or the cache could not be told of it and such writes are refused.</exception>
+    public async ValueTask BeginCommitAsync(bool async, CancellationToken cancellationToken)
+    {
+        _commitStart = (Clock.GetUtcNow(), Clock.GetTimestamp());
+        var interception = async
+            ? await Logger.TransactionCommittingAsync(Connection, _transaction, TransactionId, _commitStart.Time, cancellationToken).ConfigureAwait(false)
+            : Logger.TransactionCommitting(Connection, _transaction, TransactionId, _commitStart.Time);
+        if (interception.IsSuppressed)
+        {
+            throw new InvalidOperationException(
+                $"An interceptor has suppressed the commit on the shard '{_router.ShardName}' of a transaction over several shards, which are committed together or not at all. Leave such transactions to EfScaling in TransactionCommitting(...).");
+        }
+
+        if (_router.Writes is { } writes)
+        {
+            writes.Begin();
+            writes.Announce();
+            if (async)
+            {
+                await writes.ConfirmAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                writes.Confirm();
+            }
+        }
+    }
+
+    /// <summary>Ends the commit of a transaction that is one of several, after it was decided.</summary>
+    /// <param name="position">The insert position behind the commit; <see langword="null"/> if it is not known.</param>
+    /// <param name="isVisible">Whether the rows can be read already.</param>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    public async ValueTask EndCommitAsync(WalPosition? position, bool isVisible, bool async)
+    {
+        Session.Committed(position);
+        if (_router.Writes is { } writes)
+        {
+            switch (isVisible, async)
+            {
+                case (true, true):
+                    await writes.PublishAsync().ConfigureAwait(false);
+                    break;
+                case (true, false):
+                    writes.Publish();
+                    break;
+                case (false, true):
+                    await writes.PublishInDoubtAsync().ConfigureAwait(false);
+                    break;
+                default:
+                    writes.PublishInDoubt();
+                    break;
+            }
+
+            writes.End();
+        }
+
+        if (async)
+        {
+            await Logger.TransactionCommittedAsync(Connection, _transaction, TransactionId, _commitStart.Time, Clock.GetElapsedTime(_commitStart.Timestamp)).ConfigureAwait(false);
+            await ClearTransactionAsync().ConfigureAwait(false);
+        }
+        else
+        {
+            Logger.TransactionCommitted(Connection, _transaction, TransactionId, _commitStart.Time, Clock.GetElapsedTime(_commitStart.Timestamp));
+            ClearTransaction();
+        }
+    }
+
+    /// <summary>Tells that the commit of a transaction that is one of several has failed.</summary>
+    /// <param name="exception">Why.</param>
+    /// <param name="isInDoubt">Whether it may be committed all the same.</param>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    public async ValueTask FailCommitAsync(Exception exception, bool isInDoubt, bool async)
+    {
+        if (_router.Writes is { } writes)
+        {
+            if (isInDoubt && async)
+            {
+                await writes.PublishInDoubtAsync().ConfigureAwait(false);
+            }
+            else if (isInDoubt)
+            {
+                writes.PublishInDoubt();
+            }
+
+            writes.End();
+        }
+
+        var duration = Clock.GetElapsedTime(_commitStart.Timestamp);
+        if (async)
+        {
+            await Logger.TransactionErrorAsync(Connection, _transaction, TransactionId, CommitAction, exception, _commitStart.Time, duration).ConfigureAwait(false);
+        }
+        else
+        {
+            Logger.TransactionError(Connection, _transaction, TransactionId, CommitAction, exception, _commitStart.Time, duration);
+        }
     }
 
     /// <inheritdoc />

@@ -136,7 +136,7 @@ internal sealed class RoutedCommand(
     {
         var router = Route(ref parameterObject);
         return router.Shards is { } shards && shards.WritesCopies(Shards)
-            ? shards.CopiesFor(parameterObject.Connection, hasOthers: false).Run(shard => Write(shard, On(shard.Connection, parameterObject, readerColumns: null)))
+            ? shards.CopiesFor(parameterObject.Connection).Run(shard => Write(shard, On(shard.Connection, parameterObject, readerColumns: null)))
             : Write(router, parameterObject);
     }
 
@@ -144,7 +144,7 @@ internal sealed class RoutedCommand(
     {
         var router = Route(ref parameterObject);
         return router.Shards is { } shards && shards.WritesCopies(Shards)
-            ? shards.CopiesFor(parameterObject.Connection, hasOthers: false)
+            ? shards.CopiesFor(parameterObject.Connection)
                 .RunAsync(shard => WriteAsync(shard, On(shard.Connection, parameterObject, readerColumns: null), cancellationToken), cancellationToken)
             : WriteAsync(router, parameterObject, cancellationToken);
     }

@@ -28,6 +28,12 @@ internal sealed record ShardingOptions
     /// <summary>Gets where the shard maps come from; <see langword="null"/> for these options.</summary>
     public ShardCatalogOptions? Catalog { get; init; }
 
+    /// <summary>Gets how transactions over several shards are committed.</summary>
+    public CommitProtocol CommitProtocol { get; init; }
+
+    /// <summary>Gets how long a statement of such a transaction waits for a lock.</summary>
+    public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Gets the shard of all that is not sharded.</summary>
     public ShardDefinition Default => DefaultShard is null ? Shards[0] : Shards.First(s => s.Name == DefaultShard);
 
@@ -41,6 +47,8 @@ internal sealed record ShardingOptions
             && GeneratorNumber == other.GeneratorNumber
             && Catalog == other.Catalog
             && ScatterBudget == other.ScatterBudget
+            && CommitProtocol == other.CommitProtocol
+            && LockTimeout == other.LockTimeout
             && Shards.SequenceEqual(other.Shards)
             && Maps.Count == other.Maps.Count
             && Maps.All(m => other.Maps.TryGetValue(m.Key, out var map) && IsSame(map, m.Value)));

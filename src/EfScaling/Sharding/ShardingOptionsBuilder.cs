@@ -1,3 +1,4 @@
+using System.Text;
 using EfScaling.Replication;
 using EfScaling.Sharding.Catalog;
 using Npgsql;
@@ -8,13 +9,16 @@ namespace EfScaling.Sharding;
 /// <remarks>Each call returns the same builder. Not thread-safe; used only inside the configuring call.</remarks>
 public sealed class ShardingOptionsBuilder
 {
+    // PostgreSQL takes 199 bytes for the name of a prepared transaction, of which the shard's is one part.
+    private const int MaxNameBytes = 128;
+
     internal ShardingOptions Options { get; private set; } = new();
 
     /// <summary>Adds a shard by the connection string of its primary.</summary>
     /// <param name="name">The shard's name. It stays with the data: maps and ownership speak of it.</param>
     /// <param name="connectionString">An Npgsql connection string. Its connections are opened with the provider configuration of the context.</param>
     /// <param name="replicas">Names the shard's replicas and sets their limits, as <c>UseReadReplicas</c> does for one database; <see langword="null"/> for none.</param>
-    /// <exception cref="ArgumentException">The name or the string is empty, or the name is taken.</exception>
+    /// <exception cref="ArgumentException">The name or the string is empty, or the name is taken or longer than 128 bytes.</exception>
     public ShardingOptionsBuilder AddShard(string name, string connectionString, Action<ReplicaOptionsBuilder>? replicas = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
@@ -25,7 +29,7 @@ public sealed class ShardingOptionsBuilder
     /// <param name="name">The shard's name. It stays with the data: maps and ownership speak of it.</param>
     /// <param name="dataSource">A data source that the application owns and disposes.</param>
     /// <param name="replicas">Names the shard's replicas and sets their limits, as <c>UseReadReplicas</c> does for one database; <see langword="null"/> for none.</param>
-    /// <exception cref="ArgumentException">The name is empty or taken.</exception>
+    /// <exception cref="ArgumentException">The name is empty, taken or longer than 128 bytes.</exception>
     public ShardingOptionsBuilder AddShard(string name, NpgsqlDataSource dataSource, Action<ReplicaOptionsBuilder>? replicas = null)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
@@ -55,6 +59,26 @@ public sealed class ShardingOptionsBuilder
         number is >= 0 and < ShardedId.MaxGenerators
             ? With(Options with { GeneratorNumber = number })
             : throw new ArgumentOutOfRangeException(nameof(number), number, $"GeneratorNumber is a number from 0 to {ShardedId.MaxGenerators - 1}.");
+
+    /// <summary>Sets how transactions over several shards are committed.</summary>
+    /// <param name="protocol">In two phases by default. <see cref="CommitProtocol.BestEffort"/> is for servers without prepared transactions, and may leave a write on some shards only.</param>
+    /// <param name="lockTimeout">
+    /// How long a statement of such a transaction waits for a lock, unless the connection has a <c>lock_timeout</c> of its own: from 1 ms to 1 hour, 5 s by default. No server sees a deadlock over
+    /// several of them, which ends by this. Each transaction takes up to a fifth more, so that of two the other can go on.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
+    public ShardingOptionsBuilder CommitAcrossShards(CommitProtocol protocol, TimeSpan? lockTimeout = null)
+    {
+        if (!Enum.IsDefined(protocol))
+        {
+            throw new ArgumentOutOfRangeException(nameof(protocol), protocol, "CommitAcrossShards takes TwoPhase or BestEffort.");
+        }
+
+        var timeout = lockTimeout ?? Options.LockTimeout;
+        return timeout >= TimeSpan.FromMilliseconds(1) && timeout <= TimeSpan.FromHours(1)
+            ? With(Options with { CommitProtocol = protocol, LockTimeout = timeout })
+            : throw new ArgumentOutOfRangeException(nameof(lockTimeout), lockTimeout, "CommitAcrossShards takes a lock timeout from 1 ms to 1 hour.");
+    }
 
     /// <summary>Sets the map by which keys find their shards, instead of buckets that are spread evenly over all shards.</summary>
     /// <param name="create">Makes the map of the names of the shards, in the order in which they were added.</param>
@@ -123,6 +147,11 @@ public sealed class ShardingOptionsBuilder
     private ShardingOptionsBuilder Add(ShardDefinition shard)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(shard.Name, "name");
+        if (Encoding.UTF8.GetByteCount(shard.Name) > MaxNameBytes)
+        {
+            throw new ArgumentException($"AddShard was given a name of more than {MaxNameBytes} bytes. Give the shard a shorter one: it is part of the names of prepared transactions.", nameof(shard));
+        }
+
         return Options.Find(shard.Name) is null
             ? With(Options with { Shards = Options.Shards.Add(shard) })
             : throw new ArgumentException($"AddShard was called twice for '{shard.Name}'. Give each shard a name of its own.", nameof(shard));

@@ -46,6 +46,11 @@ public sealed class PressDatabases(ClusterFixture fixture) : IAsyncLifetime
             Assert.Null(result.Failure);
         }
 
+        await using (var context = Sharded.CreateDbContext())
+        {
+            await context.Database.EnsureShardTransactionsCreatedAsync();
+        }
+
         await using var whole = Whole();
         await whole.Database.EnsureCreatedAsync();
         await FillAsync(whole);

@@ -1,6 +1,7 @@
 using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -67,7 +68,8 @@ public sealed class ReferenceTableTests(PressDatabases databases) : IClassFixtur
     {
         await AtCommitAsync("second", "poison", "RAISE 'refused at commit'");
         var id = NewId();
-        await using var context = databases.Sharded.CreateDbContext();
+        await using var services = BestEffort();
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<PressContext>>().CreateDbContext();
         context.Add(new Topic { Id = id, Name = "poison" });
         var partial = await Assert.ThrowsAsync<PartialCommitException>(() => context.SaveChangesAsync());
         AssertOutcome(partial, committed: ["first", "third"], notCommitted: ["second"], inDoubt: []);
@@ -81,7 +83,8 @@ public sealed class ReferenceTableTests(PressDatabases databases) : IClassFixtur
     {
         await AtCommitAsync("third", "deadly", "PERFORM pg_terminate_backend(pg_backend_pid())");
         await AtCommitAsync("first", "at once", "PERFORM pg_terminate_backend(pg_backend_pid())");
-        await using var context = databases.Sharded.CreateDbContext();
+        await using var services = BestEffort();
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<PressContext>>().CreateDbContext();
         context.Add(new Topic { Id = NewId(), Name = "deadly" });
         var partial = await Assert.ThrowsAsync<PartialCommitException>(() => context.SaveChangesAsync());
         AssertOutcome(partial, committed: ["first", "second"], notCommitted: [], inDoubt: ["third"]);
@@ -98,10 +101,31 @@ public sealed class ReferenceTableTests(PressDatabases databases) : IClassFixtur
     {
         await AtCommitAsync("first", "toxic", "RAISE 'refused at commit'");
         var id = NewId();
-        await using var context = databases.Sharded.CreateDbContext();
+        await using var services = BestEffort();
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<PressContext>>().CreateDbContext();
         context.Add(new Topic { Id = id, Name = "toxic" });
         await Assert.ThrowsAnyAsync<PostgresException>(() => context.SaveChangesAsync());
         Assert.Empty(await NamesOf(id));
+    }
+
+    [Theory]
+    [InlineData("first", "RAISE 'refused at commit'")]
+    [InlineData("third", "RAISE 'refused at commit'")]
+    [InlineData("first", "PERFORM pg_terminate_backend(pg_backend_pid())")]
+    [InlineData("third", "PERFORM pg_terminate_backend(pg_backend_pid())")]
+    public async Task In_two_phases_a_commit_that_fails_anywhere_leaves_nothing_anywhere(string shard, string action)
+    {
+        var name = $"fatal {NewId()}";
+        await AtCommitAsync(shard, name, action);
+        foreach (var async in new[] { true, false })
+        {
+            var id = NewId();
+            await using var context = databases.Sharded.CreateDbContext();
+            context.Add(new Topic { Id = id, Name = name });
+            var failure = await Assert.ThrowsAnyAsync<Exception>(() => async ? context.SaveChangesAsync() : Task.Run(() => context.SaveChanges()));
+            Assert.IsType<NpgsqlException>(failure as NpgsqlException ?? failure.InnerException, exactMatch: false);
+            Assert.Empty(await NamesOf(id));
+        }
     }
 
     [Fact]
@@ -165,20 +189,12 @@ public sealed class ReferenceTableTests(PressDatabases databases) : IClassFixtur
         var id = NewId();
         await using (var context = databases.Sharded.CreateDbContext())
         {
-            context.AddRange(new Topic { Id = id, Name = "mixed" }, new Author { Name = "mixed" });
-            var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.SaveChangesAsync());
-            Assert.Equal(CrossShardReason.SeveralShards, refusal.Reason);
-            Assert.Equal(all, refusal.Shards);
-            Assert.Contains("'first', 'second', 'third' has a copy, together with rows of single shards", refusal.Message, StringComparison.Ordinal);
-        }
-
-        await using (var context = databases.Sharded.CreateDbContext())
-        {
             await using var transaction = await context.Database.BeginTransactionAsync();
             context.Add(new Topic { Id = id, Name = "in a transaction" });
             var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.SaveChangesAsync());
             Assert.Equal(CrossShardReason.OpenTransaction, refusal.Reason);
-            Assert.Contains("Write it before or after the transaction", refusal.Message, StringComparison.Ordinal);
+            Assert.Equal(all, refusal.Shards);
+            Assert.Contains("Write before or after the transaction", refusal.Message, StringComparison.Ordinal);
             await Assert.ThrowsAsync<CrossShardException>(() => context.Topics.ExecuteUpdateAsync(s => s.SetProperty(t => t.Name, "in a transaction")));
         }
 
@@ -287,6 +303,10 @@ public sealed class ReferenceTableTests(PressDatabases databases) : IClassFixtur
         Assert.Null(context.Model.FindEntityType(typeof(Topic))!.FindProperty("xmin"));
         Assert.NotNull(context.Model.FindEntityType(typeof(Seat))!.FindProperty("xmin"));
     }
+
+    // With the same capabilities as the fixture.
+    private ServiceProvider BestEffort() =>
+        new ServiceCollection().AddShardedDbContextFactory<PressContext>((_, o) => databases.Configure(o, s => s.CommitAcrossShards(CommitProtocol.BestEffort))).BuildServiceProvider();
 
     private static int NewId() => Interlocked.Increment(ref _lastId);
 

@@ -29,6 +29,12 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
     /// <summary>Two customers that do not live together.</summary>
     public (int One, int Other) TwoKeysOfDifferentShards() => (1, Enumerable.Range(2, Customers).First(id => Sharded.ShardOf(ShardKey.Of(id)) != Sharded.ShardOf(ShardKey.Of(1))));
 
+    /// <summary>A customer of each shard, in the order of the names of the shards.</summary>
+    public int[] CustomerOfEachShard() => [.. _shards.Order(StringComparer.Ordinal).Select(s => Enumerable.Range(1, Customers).First(id => Sharded.ShardOf(ShardKey.Of(id)) == s))];
+
+    /// <summary>The prepared transactions of all shards.</summary>
+    public Task<long> CountPreparedAsync() => fixture.Cluster.Primary.ScalarAsync<long>($"SELECT count(*) FROM pg_prepared_xacts WHERE database LIKE '{_name}%'");
+
     public async ValueTask InitializeAsync()
     {
         foreach (var database in _shards.Append("all"))
@@ -45,6 +51,11 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
             Assert.True(result.Value, $"{result.Shard} had tables");
         }
 
+        await using (var context = Sharded.CreateDbContext())
+        {
+            await context.Database.EnsureShardTransactionsCreatedAsync();
+        }
+
         await using (var single = Whole())
         {
             await single.Database.EnsureCreatedAsync();
@@ -58,12 +69,15 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
     /// <param name="options">The options.</param>
     /// <param name="contract">What reads ask for.</param>
     /// <param name="cache">Sets up the cache.</param>
+    /// <param name="more">Sets more of the shards.</param>
     /// <remarks>All with the same capabilities: for each other choice of them EF builds services of its own, and warns after twenty.</remarks>
-    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, ReadContract contract, Action<QueryCacheOptionsBuilder>? cache = null) => options
+    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, ReadContract contract, Action<QueryCacheOptionsBuilder>? cache = null, Action<ShardingOptionsBuilder>? more = null) => options
         .UseNpgsql()
-        .UseSharding(s => Array.ForEach(
-            _shards,
-            shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])).DefaultContract(contract))))
+        .UseSharding(s =>
+        {
+            Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])).DefaultContract(contract)));
+            more?.Invoke(s);
+        })
         .UseQueryCache(cache);
 
     public async ValueTask DisposeAsync()
@@ -74,7 +88,7 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
         }
     }
 
-    private string ConnectionTo(string database, PostgresServer? server = null) =>
+    public string ConnectionTo(string database, PostgresServer? server = null) =>
         new NpgsqlConnectionStringBuilder((server ?? fixture.Cluster.Primary).ConnectionString) { Database = $"{_name}_{database}" }.ConnectionString;
 
     private static async Task FillAsync(Func<ShopContext> create)

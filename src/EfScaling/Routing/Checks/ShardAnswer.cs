@@ -9,4 +9,13 @@ internal sealed record ShardAnswer(
 
     /// <summary>Gets the maps that the shard was set up with; <see langword="null"/> if it has no record.</summary>
     public IReadOnlyDictionary<string, (long Version, string Fingerprint)>? Maps { get; init; }
+
+    /// <summary>Gets how many transactions the server can keep prepared.</summary>
+    public int MaxPrepared { get; init; }
+
+    /// <summary>Gets whether the shard has a table of decisions.</summary>
+    public bool HasDecisions { get; init; }
+
+    /// <summary>Gets for how long the oldest part of a transaction over several shards has been prepared, in seconds.</summary>
+    public double OldestPrepared { get; init; }
 }

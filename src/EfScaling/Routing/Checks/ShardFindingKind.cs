@@ -32,4 +32,13 @@ public enum ShardFindingKind
 
     /// <summary>A collation has changed since the database was created, so that indexes on text may be wrong.</summary>
     CollationOutdated,
+
+    /// <summary>The server keeps no prepared transactions, so that transactions over several shards are refused.</summary>
+    NoPreparedTransactions,
+
+    /// <summary>The shard has no table of decisions, so that transactions over several shards are refused.</summary>
+    NoDecisions,
+
+    /// <summary>A part of a transaction over several shards has been prepared for more than a minute, where it holds locks.</summary>
+    PreparedTooLong,
 }

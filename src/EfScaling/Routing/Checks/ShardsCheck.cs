@@ -14,6 +14,9 @@ internal sealed class ShardsCheck(ShardWork work)
 {
     private const int OldestVersion = 140_000;
 
+    // In seconds.
+    private const double LongestPrepared = 60;
+
     // Twelve bytes and more, which the hash takes as words: their order is that of the machine.
     private const string Sample = "which end comes first";
 
@@ -24,7 +27,11 @@ internal sealed class ShardsCheck(ShardWork work)
                current_setting('server_version_num')::int, pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool,
                hashtextextended($1, $2),
                EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-                       WHERE n.nspname = 'efscaling' AND c.relname = 'shard_map_seen' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
+                       WHERE n.nspname = 'efscaling' AND c.relname = 'shard_map_seen' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')),
+               current_setting('max_prepared_transactions')::int,
+               EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'efscaling' AND c.relname = 'decision'),
+               (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(p.prepared)), 0)::double precision FROM pg_prepared_xacts AS p
+                WHERE p.database = current_database() AND starts_with(p.gid, 'efscaling:'))
         FROM pg_database AS d WHERE d.datname = current_database()
         """;
 
@@ -78,7 +85,7 @@ internal sealed class ShardsCheck(ShardWork work)
                 continue;
             }
 
-            findings.AddRange(JudgeAlone(answer).Concat(JudgeMaps(answer, maps)).Concat(Compare(answer, known)).Select(f => new ShardFinding(shard, f.Kind, f.Description)));
+            findings.AddRange(JudgeAlone(answer).Concat(answers.Count > 1 || answer.OldestPrepared > 0 ? JudgeTransactions(answer) : []).Concat(JudgeMaps(answer, maps)).Concat(Compare(answer, known)).Select(f => new ShardFinding(shard, f.Kind, f.Description)));
             known.Add((shard, answer));
         }
 
@@ -104,6 +111,24 @@ internal sealed class ShardsCheck(ShardWork work)
         foreach (var collation in answer.Outdated)
         {
             yield return (ShardFindingKind.CollationOutdated, $"the collation '{collation}' has changed since the database was created, so that indexes on text may be wrong. Rebuild them, then call ALTER COLLATION ... REFRESH VERSION or ALTER DATABASE ... REFRESH COLLATION VERSION.");
+        }
+    }
+
+    private static IEnumerable<(ShardFindingKind Kind, string Description)> JudgeTransactions(ShardAnswer answer)
+    {
+        if (answer.MaxPrepared == 0)
+        {
+            yield return (ShardFindingKind.NoPreparedTransactions, "its server keeps no prepared transactions, so that no transaction over several shards can be committed in two phases. Set max_prepared_transactions to at least max_connections and restart it.");
+        }
+
+        if (!answer.HasDecisions)
+        {
+            yield return (ShardFindingKind.NoDecisions, "it has no table efscaling.decision, which transactions over several shards need. Call MigrateAsync() or EnsureCreatedAsync() on a context that spans all shards, or Database.EnsureShardTransactionsCreatedAsync().");
+        }
+
+        if (answer.OldestPrepared > LongestPrepared)
+        {
+            yield return (ShardFindingKind.PreparedTooLong, FormattableString.Invariant($"a part of a transaction over several shards has been prepared for {answer.OldestPrepared:0} s, where it holds locks and keeps old rows. Call Database.RecoverShardTransactionsAsync(), which settles it or says why it cannot."));
         }
     }
 
@@ -150,7 +175,7 @@ internal sealed class ShardsCheck(ShardWork work)
             {
                 answer = new ShardAnswer(
                     row.GetString(0), row.IsDBNull(1) ? string.Empty : row.GetString(1), row.GetFieldValue<uint>(2), row.GetInt32(3), row.GetBoolean(4),
-                    HashesAlike: row.GetInt64(5) == unchecked((long)PartitionHash.Of(Sample)), new Dictionary<string, string>());
+                    HashesAlike: row.GetInt64(5) == unchecked((long)PartitionHash.Of(Sample)), new Dictionary<string, string>()) { MaxPrepared = row.GetInt32(7), HasDecisions = row.GetBoolean(8), OldestPrepared = row.GetDouble(9) };
                 hasRecord = row.GetBoolean(6);
             },
             [Sample, (long)PartitionHash.Seed],

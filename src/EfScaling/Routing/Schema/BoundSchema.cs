@@ -34,6 +34,7 @@ internal static class BoundSchema
         }
 
         SeenShardMap.Record(context);
+        DecisionTable.Create(context);
         return isEmpty;
     }
 
@@ -51,7 +52,20 @@ internal static class BoundSchema
             }
 
             await SeenShardMap.RecordAsync(context, cancellationToken).ConfigureAwait(false);
+            await DecisionTable.CreateAsync(context, cancellationToken).ConfigureAwait(false);
             return isEmpty;
+        }
+    }
+
+    /// <summary>Creates what transactions over several shards need, in a database that exists.</summary>
+    /// <returns>Always <see langword="true"/>.</returns>
+    public static async Task<bool> CreateDecisionsAsync(DbContext context, CancellationToken cancellationToken)
+    {
+        var held = await SchemaLock.AcquireAsync(context, cancellationToken).ConfigureAwait(false);
+        await using (held.ConfigureAwait(false))
+        {
+            await DecisionTable.CreateOrFailAsync(context, cancellationToken).ConfigureAwait(false);
+            return true;
         }
     }
 
@@ -67,6 +81,7 @@ internal static class BoundSchema
         var before = history.GetAppliedMigrations();
         UnseededMigrator(context).Migrate(targetMigration);
         SeenShardMap.Record(context);
+        DecisionTable.Create(context);
         return IsChanged(before, history.GetAppliedMigrations());
     }
 
@@ -81,6 +96,7 @@ internal static class BoundSchema
             var before = await history.GetAppliedMigrationsAsync(cancellationToken).ConfigureAwait(false);
             await UnseededMigrator(context).MigrateAsync(targetMigration, cancellationToken).ConfigureAwait(false);
             await SeenShardMap.RecordAsync(context, cancellationToken).ConfigureAwait(false);
+            await DecisionTable.CreateAsync(context, cancellationToken).ConfigureAwait(false);
             return IsChanged(before, await history.GetAppliedMigrationsAsync(cancellationToken).ConfigureAwait(false));
         }
     }

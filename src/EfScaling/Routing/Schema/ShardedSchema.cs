@@ -50,6 +50,12 @@ internal sealed class ShardedSchema(ShardWork work, ICurrentDbContext current)
         await SeedAsync(ShardWork.Values(nameof(IMigrator.MigrateAsync), results).Contains(true), cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Creates what transactions over several shards need, where it is missing.</summary>
+    /// <exception cref="ShardsFailedException">Some shards failed.</exception>
+    public async Task CreateDecisionsAsync(CancellationToken cancellationToken) => ShardWork.Values(
+        "EnsureShardTransactionsCreatedAsync",
+        await work.RunAsync(BoundSchema.CreateDecisionsAsync, ShardWork.DefaultParallel, progress: null, cancellationToken).ConfigureAwait(false));
+
     /// <summary>Tells which migrations each shard has.</summary>
     public Task<IReadOnlyList<ShardResult<ShardMigrations>>> GetMigrationsAsync(int maxParallel, CancellationToken cancellationToken) =>
         work.RunAsync(

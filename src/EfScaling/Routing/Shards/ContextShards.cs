@@ -3,6 +3,7 @@ using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
 using EfScaling.Routing.Scatter;
+using EfScaling.Routing.Transactions;
 using EfScaling.Sharding;
 using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -19,6 +20,7 @@ namespace EfScaling.Routing.Shards;
 /// <param name="connect">Makes the router of another shard, with a connection of its own.</param>
 /// <param name="sourceOf">Returns the connections to the primary of a shard.</param>
 /// <param name="createLogger">Makes what refusals are logged by.</param>
+/// <param name="recoveries">Finds what settles interrupted transactions.</param>
 /// <remarks>Not thread-safe, like the context. A pooled context keeps the connections, closed, for its next lease.</remarks>
 internal sealed class ContextShards(
     ShardedDatabase database,
@@ -26,7 +28,8 @@ internal sealed class ContextShards(
     ReadRouter home,
     Func<ShardDefinition, ReadRouter> connect,
     Func<ShardDefinition, NpgsqlDataSource> sourceOf,
-    Func<ILogger> createLogger) : IDisposable, IAsyncDisposable
+    Func<ILogger> createLogger,
+    ShardRecoveries recoveries) : IDisposable, IAsyncDisposable
 {
     // The catalog in consistency tokens, among the shards.
     private const string CatalogInTokens = "efscaling.catalog";
@@ -34,6 +37,7 @@ internal sealed class ContextShards(
     private readonly ShardResolver _resolver = new(database.DefaultShard);
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
     private (ConsistencySession? Session, long Epoch) _noted;
+    private ShardRecovery? _recovery;
 
     /// <summary>Gets the shards, and what lives where.</summary>
     public ShardedDatabase Database => database;
@@ -61,6 +65,9 @@ internal sealed class ContextShards(
 
     /// <summary>Gets what takes the events of the context.</summary>
     public ILogger Logger => createLogger();
+
+    /// <summary>Gets what settles the interrupted transactions of all shards.</summary>
+    public ShardRecovery Recovery => _recovery ??= recoveries.Get(database, CreateRecovery);
 
     /// <summary>Gets the token of the maps that the context uses: whoever continues what it does must not take older ones.</summary>
     public ConsistencyToken Token => database.Catalog is { Current: { } picture, Id: var id }
@@ -251,57 +258,65 @@ internal sealed class ContextShards(
 
     /// <summary>Returns what writes rows of reference tables on every shard.</summary>
     /// <param name="own">The context's own connection.</param>
-    /// <param name="hasOthers">Whether other rows would be written with them.</param>
-    /// <exception cref="CrossShardException">There are others, or a transaction of the context is open, or the context is bound to a shard.</exception>
-    public CopiedWrite CopiesFor(IRelationalConnection own, bool hasOthers)
+    /// <exception cref="CrossShardException">A transaction of the context is open, or the context is bound to a shard.</exception>
+    public DistributedWrite CopiesFor(IRelationalConnection own) => WriteFor([.. database.Options.Shards.Select(s => s.Name)], own, writesCopies: true);
+
+    /// <summary>Returns what writes on several shards in one transaction.</summary>
+    /// <param name="concerned">The shards, at least one.</param>
+    /// <param name="own">The context's own connection.</param>
+    /// <param name="writesCopies">Whether rows of reference tables are among what is written; then all shards are concerned.</param>
+    /// <exception cref="CrossShardException">A transaction of the context is open, or the context is bound to a shard.</exception>
+    public DistributedWrite WriteFor(IReadOnlyList<string> concerned, IRelationalConnection own, bool writesCopies = false)
     {
         RefuseFault();
-        string[] all = [Own, .. database.Options.Shards.Select(s => s.Name).Where(s => s != Own)];
+
+        // The same in every process, in whatever order its options have them.
+        string[] ordered = [.. concerned.Order(StringComparer.Ordinal)];
         if (bound is not null)
         {
-            throw Refusal(
-                CrossShardReason.OutsideBoundShard,
-                $"A write of a context that is bound to the shard '{bound}' concerns a reference table, of which every shard has a copy. Write it with a context that spans all shards, CreateDbContext(); or repair this copy alone by ExecuteSql(...).",
-                all);
-        }
-
-        if (hasOthers)
-        {
-            throw Refusal(
-                CrossShardReason.SeveralShards,
-                $"SaveChanges was asked to write rows of a reference table, of which each of the shards {Names(all)} has a copy, together with rows of single shards. Save the rows of reference tables by themselves.",
-                all);
+            throw writesCopies
+                ? Refusal(
+                    CrossShardReason.OutsideBoundShard,
+                    $"A write of a context that is bound to the shard '{bound}' concerns a reference table, of which every shard has a copy. Write it with a context that spans all shards, CreateDbContext(); or repair this copy alone by ExecuteSql(...).",
+                    ordered)
+                : Outside("A write", ordered);
         }
 
         if (own.CurrentTransaction is not null || OwnConnection.TransactionAround(own) is not null)
         {
             throw Refusal(
                 CrossShardReason.OpenTransaction,
-                $"A write of a reference table, of which each of the shards {Names(all)} has a copy, was to be part of a transaction that is open on '{Own}'. Write it before or after the transaction, or with a context of its own.",
-                all);
+                $"A write on the shards {Names(ordered)} was to be part of a transaction that is open on '{Own}'. Write before or after the transaction, or with a context of its own.",
+                ordered);
         }
 
-        return new CopiedWrite([.. all.Select(s => RouterOf(s, own))]);
+        ReadRouter[] routers = [.. ordered.Select(s => RouterOf(s, own))];
+        if (routers.Any(r => !ReferenceEquals(r, home)))
+        {
+            home.NoteElsewhere(routers.Last(r => !ReferenceEquals(r, home)));
+        }
+
+        return new DistributedWrite(this, routers, writesCopies);
     }
 
     /// <summary>Returns the router of the one shard that all of some rows live on.</summary>
     /// <param name="shards">The shards of the rows, at least one.</param>
     /// <param name="connection">The connection that the context would write them on.</param>
-    /// <exception cref="CrossShardException">There are several, or it is not the one that the context is bound to.</exception>
+    /// <exception cref="CrossShardException">There are several of which a row could be on any, or it is not the one that the context is bound to.</exception>
     public ReadRouter RouterFor(IReadOnlyList<string> shards, IRelationalConnection connection)
     {
         RefuseFault();
+        if (bound is not null && shards.Any(s => s != bound))
+        {
+            throw Outside("SaveChanges", shards);
+        }
+
         if (shards is not [var shard])
         {
             throw Refusal(
                 CrossShardReason.SeveralShards,
-                $"SaveChanges was asked to write rows of the shards {Names(shards)} at once, which no transaction of one database can. Save the rows of each shard by themselves.",
+                $"SaveChanges was asked to write a row that could be on any of the shards {Names(shards)}: it tells its bucket by an id alone, and single keys of the bucket are placed elsewhere. Give the entity its shard key.",
                 shards);
-        }
-
-        if (bound is not null && bound != shard)
-        {
-            throw Outside("SaveChanges", shards);
         }
 
         var router = RouterOf(shard, connection);
@@ -313,14 +328,24 @@ internal sealed class ContextShards(
         return router;
     }
 
+    /// <summary>Returns the refusal of a SaveChanges on several shards that is to have no transaction.</summary>
+    /// <param name="concerned">The shards.</param>
+    public CrossShardException WithoutTransaction(IReadOnlyList<string> concerned) => Refusal(
+        CrossShardReason.SeveralShards,
+        $"SaveChanges was asked to write rows of the shards {Names(concerned)} without a transaction. Leave Database.AutoTransactionBehavior at WhenNeeded, so that they are written together; or save the rows of each shard by themselves.",
+        concerned);
+
     /// <summary>Returns the router of a shard, whatever is written there.</summary>
     public ReadRouter RouterOf(string shard) => RouterOf(shard, home.Connection);
 
     /// <summary>Returns the routers of all shards that the context works on, for what needs no connection to them.</summary>
-    public IEnumerable<ReadRouter> Routers() => bound is not null ? [home] : database.Options.Shards.Select(s => s.Name == Own ? home : Other(s.Name));
+    public IEnumerable<ReadRouter> Routers() => bound is not null ? [home] : database.Options.Shards.Select(s => Connected(s.Name));
 
     /// <summary>Returns the connections to the present primary of a shard.</summary>
-    public NpgsqlDataSource SourceOf(ShardDefinition shard) => RouterOf(shard.Name).Cluster.PrimarySource ?? sourceOf(shard);
+    public NpgsqlDataSource SourceOf(ShardDefinition shard) => Connected(shard.Name).Cluster.PrimarySource ?? sourceOf(shard);
+
+    /// <inheritdoc cref="SourceOf(ShardDefinition)" />
+    public NpgsqlDataSource SourceOf(string shard) => SourceOf(database.Options.Find(shard)!);
 
     /// <summary>Says in words which shards a command concerns and which conditions say so.</summary>
     /// <param name="plan">What its SQL says.</param>
@@ -577,18 +602,37 @@ internal sealed class ContextShards(
         }
 
         // SetCommandTimeout says it to the context's own connection.
-        var router = Other(shard);
+        var router = Connected(shard);
         router.Connection.CommandTimeout = own.CommandTimeout;
         return router;
     }
 
-    private ReadRouter Other(string shard)
+    private ReadRouter Connected(string shard)
     {
+        if (shard == Own)
+        {
+            return home;
+        }
+
         if (!_routers.TryGetValue(shard, out var router))
         {
             _routers[shard] = router = connect(database.Options.Find(shard)!);
         }
 
         return router;
+    }
+
+    // It outlives the context, and so do the clusters.
+    private ShardRecovery CreateRecovery()
+    {
+        var logger = Logger;
+        return new ShardRecovery([.. database.Options.Shards.Select(Recovered)], Clock, logger);
+
+        RecoveredShard Recovered(ShardDefinition shard)
+        {
+            var router = Connected(shard.Name);
+            var (cluster, source) = (router.Cluster, sourceOf(shard));
+            return new RecoveredShard(shard.Name, () => cluster.PrimarySource ?? source, router.Cache?.Shared);
+        }
     }
 }

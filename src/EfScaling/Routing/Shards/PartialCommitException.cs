@@ -1,6 +1,6 @@
 namespace EfScaling.Routing.Shards;
 
-/// <summary>A write of a reference table was committed on some shards and not on others, or nobody knows.</summary>
+/// <summary>A write on several shards was committed on some of them and not on others, or nobody knows.</summary>
 /// <param name="message">What was attempted, where it is committed and where not, and the call that mends it.</param>
 /// <param name="committed">The shards that have it.</param>
 /// <param name="notCommitted">The shards that certainly do not have it.</param>

@@ -1,7 +1,5 @@
-using EfScaling.Sharding;
-using EfScaling.Sharding.Catalog;
+using EfScaling.Routing.Transactions;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore.Update;
@@ -9,46 +7,205 @@ using Npgsql;
 
 namespace EfScaling.Routing.Shards;
 
-/// <summary>Writes what SaveChanges has to write on the shard that it lives on.</summary>
+/// <summary>Writes what SaveChanges has to write on the shards that it lives on.</summary>
 /// <remarks>
-/// All of it lives on one, and the transaction is that of one database, as without shards; or it is rows of reference tables alone, which are written on every shard. Anything else is
-/// refused before anything is sent.
+/// What lives on one is written by a transaction of one database, as without shards. Otherwise each batch of EF is divided by shards when its turn comes, for what the database generates
+/// for one batch is written by the next, and all shards commit together. Rows of reference tables are written on every shard.
 /// </remarks>
-internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbContext current, ReadRouter router) : IBatchExecutor
+internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbContext current, ReadRouter router, Func<ICommandBatchPreparer> preparer) : IBatchExecutor
 {
     /// <inheritdoc />
     public int Execute(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection)
     {
-        if (CopiesOfChanges(connection) is { } copies)
+        if (router.Shards is not { } shards)
         {
-            var batches = commandBatches.ToList();
-            return copies.Run(shard => ExecuteOn(batches, shard.Connection));
+            return inner.Execute(commandBatches, connection);
         }
 
-        if (router.Shards is { IsGoverned: true } shards)
+        if (!shards.IsGoverned)
         {
-            return Execute(shards, commandBatches, connection);
+            return Execute(shards, Find(shards), commandBatches, connection);
         }
 
-        return ExecuteOn(commandBatches, Begin(connection).Connection);
+        // The first statement on each shard proves that the shard owns all rows of the SaveChanges, and so is the only one that can be refused there. Without
+        // a transaction (AutoTransactionBehavior.Never) each batch proves it, and what the batches before have written stays.
+        using var batches = new RepeatableBatches(commandBatches);
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            shards.Prepare();
+            try
+            {
+                return Execute(shards, Find(shards), batches, connection);
+            }
+            catch (Exception exception) when (batches.CanRepeat && MapRenewal.IsCausedBy(exception))
+            {
+                (renewal ??= new MapRenewal(shards, connection)).Await(exception);
+            }
+            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
+            {
+                throw WrittenInPart(exception);
+            }
+        }
     }
 
     /// <inheritdoc />
     public async Task<int> ExecuteAsync(IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken = default)
     {
-        if (CopiesOfChanges(connection) is { } copies)
+        if (router.Shards is not { } shards)
         {
-            // Their values are those of the application, so the same commands write the same rows everywhere.
-            var batches = commandBatches.ToList();
-            return await copies.RunAsync(shard => ExecuteOnAsync(batches, shard.Connection, cancellationToken), cancellationToken).ConfigureAwait(false);
+            return await inner.ExecuteAsync(commandBatches, connection, cancellationToken).ConfigureAwait(false);
         }
 
-        if (router.Shards is { IsGoverned: true } shards)
+        if (!shards.IsGoverned)
         {
-            return await ExecuteAsync(shards, commandBatches, connection, cancellationToken).ConfigureAwait(false);
+            return await ExecuteAsync(shards, Find(shards), commandBatches, connection, cancellationToken).ConfigureAwait(false);
         }
 
-        return await ExecuteOnAsync(commandBatches, Begin(connection).Connection, cancellationToken).ConfigureAwait(false);
+        using var batches = new RepeatableBatches(commandBatches);
+        MapRenewal? renewal = null;
+        while (true)
+        {
+            await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                return await ExecuteAsync(shards, Find(shards), batches, connection, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (batches.CanRepeat && MapRenewal.IsCausedBy(exception))
+            {
+                await (renewal ??= new MapRenewal(shards, connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
+            {
+                throw WrittenInPart(exception);
+            }
+        }
+    }
+
+    private int Execute(ContextShards shards, ConcernedShards concerned, IEnumerable<ModificationCommandBatch> batches, IRelationalConnection connection)
+    {
+        if (WriteOf(shards, concerned, connection) is { } write)
+        {
+            return write.Run(() => ExecuteOn(write, concerned, batches));
+        }
+
+        var target = TargetOf(shards, concerned, connection);
+        try
+        {
+            return ExecuteOn(batches, target.Connection);
+        }
+        finally
+        {
+            target.Claim = null;
+        }
+    }
+
+    private async Task<int> ExecuteAsync(
+        ContextShards shards, ConcernedShards concerned, IEnumerable<ModificationCommandBatch> batches, IRelationalConnection connection, CancellationToken cancellationToken)
+    {
+        if (WriteOf(shards, concerned, connection) is { } write)
+        {
+            return await WriteAsync(write, concerned, batches, cancellationToken).ConfigureAwait(false);
+        }
+
+        var target = TargetOf(shards, concerned, connection);
+        try
+        {
+            return await ExecuteOnAsync(batches, target.Connection, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            target.Claim = null;
+        }
+    }
+
+    // A method of its own: what the closure needs would be allocated for every SaveChanges.
+    private Task<int> WriteAsync(DistributedWrite write, ConcernedShards concerned, IEnumerable<ModificationCommandBatch> batches, CancellationToken cancellationToken) =>
+        write.RunAsync(() => ExecuteOnAsync(write, concerned, batches, cancellationToken), cancellationToken);
+
+    private int ExecuteOn(DistributedWrite write, ConcernedShards concerned, IEnumerable<ModificationCommandBatch> batches)
+    {
+        var savepoints = BeginShare(write, concerned);
+        try
+        {
+            var written = 0;
+            foreach (var batch in batches)
+            {
+                foreach (var (target, commands) in SharesOf(batch, write, concerned))
+                {
+                    ExecuteOn(preparer().CreateCommandBatches(commands, moreCommandSets: true), target.Connection);
+                }
+
+                written += batch.ModificationCommands.Count;
+            }
+
+            return written;
+        }
+        finally
+        {
+            EndShare(write, savepoints);
+        }
+    }
+
+    private async Task<int> ExecuteOnAsync(DistributedWrite write, ConcernedShards concerned, IEnumerable<ModificationCommandBatch> batches, CancellationToken cancellationToken)
+    {
+        var savepoints = BeginShare(write, concerned);
+        try
+        {
+            var written = 0;
+            foreach (var batch in batches)
+            {
+                foreach (var (target, commands) in SharesOf(batch, write, concerned))
+                {
+                    await ExecuteOnAsync(preparer().CreateCommandBatches(commands, moreCommandSets: true), target.Connection, cancellationToken).ConfigureAwait(false);
+                }
+
+                written += batch.ModificationCommands.Count;
+            }
+
+            return written;
+        }
+        finally
+        {
+            EndShare(write, savepoints);
+        }
+    }
+
+    // The transactions are this SaveChanges' own, and what fails is rolled back altogether: savepoints would be round trips for nothing.
+    private bool BeginShare(DistributedWrite write, ConcernedShards concerned)
+    {
+        foreach (var target in write.Routers)
+        {
+            target.Claim = concerned.ClaimOf(target.ShardName!);
+        }
+
+        var savepoints = current.Context.Database.AutoSavepointsEnabled;
+        current.Context.Database.AutoSavepointsEnabled = false;
+        return savepoints;
+    }
+
+    private void EndShare(DistributedWrite write, bool savepoints)
+    {
+        current.Context.Database.AutoSavepointsEnabled = savepoints;
+        foreach (var target in write.Routers)
+        {
+            target.Claim = null;
+        }
+    }
+
+    // The commands of each shard, in their order. Copies have the values of the application, so that the same commands write the same rows everywhere.
+    private static IEnumerable<(ReadRouter Target, IReadOnlyList<IReadOnlyModificationCommand> Commands)> SharesOf(
+        ModificationCommandBatch batch, DistributedWrite write, ConcernedShards concerned)
+    {
+        var placed = batch.ModificationCommands.Select(c => (Command: c, Shard: concerned.ShardOf(c))).ToList();
+        foreach (var target in write.Routers)
+        {
+            List<IReadOnlyModificationCommand> commands = [.. placed.Where(p => p.Shard is null || p.Shard == target.ShardName).Select(p => p.Command)];
+            if (commands.Count > 0)
+            {
+                yield return (target, commands);
+            }
+        }
     }
 
     private int ExecuteOn(IEnumerable<ModificationCommandBatch> batches, IRelationalConnection target)
@@ -90,177 +247,49 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
                 : null;
     }
 
-    // The first statement proves that the shard owns all rows of the SaveChanges, and so is the only one that can be refused: nothing has been read back then. Without
-    // a transaction (AutoTransactionBehavior.Never) each batch proves it, and what the batches before have written stays.
-    private int Execute(ContextShards shards, IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection)
-    {
-        using var batches = new RepeatableBatches(commandBatches);
-        MapRenewal? renewal = null;
-        while (true)
-        {
-            shards.Prepare();
-            var target = Begin(connection);
-            try
-            {
-                return inner.Execute(batches, target.Connection);
-            }
-            catch (Exception exception) when (batches.CanRepeat && MapRenewal.IsCausedBy(exception))
-            {
-                (renewal ??= new MapRenewal(shards, connection)).Await(exception);
-            }
-            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
-            {
-                throw WrittenInPart(exception);
-            }
-            catch (Exception exception) when (Named(target.Connection, exception) is { } named)
-            {
-                throw named;
-            }
-            finally
-            {
-                target.Claim = null;
-            }
-        }
-    }
-
-    private async Task<int> ExecuteAsync(
-        ContextShards shards, IEnumerable<ModificationCommandBatch> commandBatches, IRelationalConnection connection, CancellationToken cancellationToken)
-    {
-        using var batches = new RepeatableBatches(commandBatches);
-        MapRenewal? renewal = null;
-        while (true)
-        {
-            await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
-            var target = Begin(connection);
-            try
-            {
-                return await inner.ExecuteAsync(batches, target.Connection, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception exception) when (batches.CanRepeat && MapRenewal.IsCausedBy(exception))
-            {
-                await (renewal ??= new MapRenewal(shards, connection)).AwaitAsync(exception, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception exception) when (MapRenewal.IsCausedBy(exception))
-            {
-                throw WrittenInPart(exception);
-            }
-            catch (Exception exception) when (Named(target.Connection, exception) is { } named)
-            {
-                throw named;
-            }
-            finally
-            {
-                target.Claim = null;
-            }
-        }
-    }
-
     private static ShardMapChangedException WrittenInPart(Exception exception) => new(
         "SaveChanges without a transaction met a shard that does not own what it needs any more, after a part of the changes was written and committed. "
         + "Read anew what is there and repeat the rest; to write all or nothing, leave Database.AutoTransactionBehavior at WhenNeeded.",
         exception);
 
-    // The router of the shard that the changes concern; the context's own if there are none.
-    private ReadRouter Begin(IRelationalConnection connection)
+    private ConcernedShards Find(ContextShards shards) => ConcernedShards.Of(current.Context.ChangeTracker, shards, shards.Picture);
+
+    // What writes on several shards; null if one alone is concerned, or none.
+    private DistributedWrite? WriteOf(ContextShards shards, ConcernedShards concerned, IRelationalConnection connection)
     {
-        if (router.Shards is not { } shards)
-        {
-            return router;
-        }
-
-        var picture = shards.Picture;
-        var claim = shards.IsGoverned ? new OwnershipClaim(picture, shards.Own) : null;
-        if (ShardsOfChanges(shards, picture, claim) is not { Count: > 0 } concerned)
-        {
-            return router;
-        }
-
-        var target = shards.RouterFor(concerned, connection);
-        if (claim is { IsEmpty: false })
-        {
-            shards.Note(picture);
-            claim.Shard = concerned[0];
-            target.Claim = claim;
-        }
-
-        return target;
-    }
-
-    // What writes the changes on every shard; null if none of them is of a reference table, or there is one shard alone.
-    private CopiedWrite? CopiesOfChanges(IRelationalConnection connection)
-    {
-        if (router.Shards is not { Database: { Model.HasReferenceTables: true, Options.Shards.Length: > 1 } database } shards)
+        if (concerned.Names.Count < 2 || concerned.IsAmbiguous || (shards.IsBound && !concerned.HasCopies))
         {
             return null;
         }
 
-        var (hasCopies, hasOthers) = (false, false);
-        var tracker = current.Context.ChangeTracker;
-        var detects = tracker.AutoDetectChangesEnabled;
-        tracker.AutoDetectChangesEnabled = false;
-        try
+        if (!concerned.HasCopies && current.Context.Database.AutoTransactionBehavior == AutoTransactionBehavior.Never)
         {
-            foreach (var entry in tracker.Entries().Where(e => e.State is EntityState.Added or EntityState.Modified or EntityState.Deleted))
-            {
-                var isCopied = database.Model.Find(entry.Metadata).Placement == TablePlacement.Reference;
-                (hasCopies, hasOthers) = (hasCopies || isCopied, hasOthers || !isCopied);
-            }
-        }
-        finally
-        {
-            tracker.AutoDetectChangesEnabled = detects;
+            throw shards.WithoutTransaction(concerned.Names);
         }
 
-        return hasCopies ? shards.CopiesFor(connection, hasOthers) : null;
+        if (shards.IsGoverned)
+        {
+            shards.Note(concerned.Picture);
+        }
+
+        return shards.WriteFor(concerned.Names, connection, concerned.HasCopies);
     }
 
-    private List<string> ShardsOfChanges(ContextShards shards, ShardPicture picture, OwnershipClaim? claim)
+    // The router of the one shard that the changes concern; the context's own if there are none.
+    private ReadRouter TargetOf(ContextShards shards, ConcernedShards concerned, IRelationalConnection connection)
     {
-        var found = new List<string>();
-        var tracker = current.Context.ChangeTracker;
-        var detects = tracker.AutoDetectChangesEnabled;
-
-        // SaveChanges has detected them by now.
-        tracker.AutoDetectChangesEnabled = false;
-        try
+        if (concerned.Names.Count == 0)
         {
-            foreach (var entry in tracker.Entries())
-            {
-                if (entry.State is not (EntityState.Added or EntityState.Modified or EntityState.Deleted))
-                {
-                    continue;
-                }
-
-                foreach (var shard in ShardsOf(entry, shards.Database, picture, claim))
-                {
-                    if (!found.Contains(shard))
-                    {
-                        found.Add(shard);
-                    }
-                }
-            }
-        }
-        finally
-        {
-            tracker.AutoDetectChangesEnabled = detects;
+            return router;
         }
 
-        return found;
-    }
-
-    private static IEnumerable<string> ShardsOf(EntityEntry entry, ShardedDatabase database, ShardPicture picture, OwnershipClaim? claim)
-    {
-        var place = database.Model.Find(entry.Metadata);
-        switch (place.Placement)
+        var target = shards.RouterFor(concerned.Names, connection);
+        if (concerned.ClaimOf(target.ShardName!) is { } claim)
         {
-            case TablePlacement.Reference:
-                return database.Options.Shards.Select(s => s.Name);
-            case TablePlacement.DefaultShard:
-                return [database.DefaultShard];
-            default:
-                var map = picture.Maps[place.Map];
-                claim?.Add(place.Map, RowPlace.BucketOf(place, map, entry) ?? MapOwnership.WholeShard);
-                return RowPlace.ShardsOf(place, map, entry);
+            shards.Note(concerned.Picture);
+            target.Claim = claim;
         }
+
+        return target;
     }
 }

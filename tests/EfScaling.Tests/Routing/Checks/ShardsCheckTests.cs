@@ -13,6 +13,8 @@ public sealed class ShardsCheckTests
         "shop", SystemId: "1", Oid: 5, ServerVersion: 150_000, IsReadOnly: false, HashesAlike: true, new Dictionary<string, string> { ["default en_US.UTF-8"] = "2.36" })
     {
         Maps = new Dictionary<string, (long, string)> { [string.Empty] = (_map.Version, _map.Fingerprint) },
+        MaxPrepared = 100,
+        HasDecisions = true,
     };
 
     [Fact]
@@ -44,6 +46,23 @@ public sealed class ShardsCheckTests
         var other = Assert.Single(Judge(_well, _well with { Oid = 6, Collations = new Dictionary<string, string> { ["default en_US.UTF-8"] = "2.31" } }));
         Assert.Equal(("b", ShardFindingKind.CollationDiffers, false), (other.Shard, other.Kind, other.IsError));
         Assert.Contains("has version '2.31', and '2.36' on shard 'a'", other.Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_keeps_transactions_over_several_shards_from_being_committed_is_found()
+    {
+        var other = _well with { Oid = 6 };
+        var finding = Assert.Single(Judge(_well with { MaxPrepared = 0 }, other));
+        Assert.Equal(("a", ShardFindingKind.NoPreparedTransactions, false), (finding.Shard, finding.Kind, finding.IsError));
+        finding = Assert.Single(Judge(_well, other with { HasDecisions = false }));
+        Assert.Equal(("b", ShardFindingKind.NoDecisions, false), (finding.Shard, finding.Kind, finding.IsError));
+        finding = Assert.Single(Judge(_well, other with { OldestPrepared = 61 }));
+        Assert.Equal(("b", ShardFindingKind.PreparedTooLong, false), (finding.Shard, finding.Kind, finding.IsError));
+        Assert.Contains("has been prepared for 61 s", finding.Description, StringComparison.Ordinal);
+        Assert.Empty(Judge(_well, other with { OldestPrepared = 59 }));
+
+        // One shard alone has no such transactions.
+        Assert.Empty(Judge(_well with { MaxPrepared = 0, HasDecisions = false }));
     }
 
     [Fact]

@@ -1,7 +1,7 @@
-using Microsoft.EntityFrameworkCore.Storage;
+using EfScaling.Routing.Shards;
 using Npgsql;
 
-namespace EfScaling.Routing.Shards;
+namespace EfScaling.Routing.Transactions;
 
 /// <summary>Commits the transactions of several shards one after the other, and says what became of each if that does not go well.</summary>
 /// <remarks>
@@ -11,53 +11,37 @@ namespace EfScaling.Routing.Shards;
 internal static class OrderedCommit
 {
     /// <summary>Commits.</summary>
-    /// <param name="transactions">The open transactions with the shards that they are open on, in the order of the commits.</param>
+    /// <param name="participants">The open transactions, in the order of the commits.</param>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    /// <param name="cancellationToken">Ends the wait, before the first commit.</param>
     /// <exception cref="PartialCommitException">Some are committed, or may be, and others are not.</exception>
-    public static void Run(IReadOnlyList<(string Shard, IDbContextTransaction Transaction)> transactions)
-    {
-        var outcome = new Outcome();
-        foreach (var (shard, transaction) in transactions)
-        {
-            if (outcome.Ends)
-            {
-                outcome.NotCommitted.Add(shard);
-                continue;
-            }
-
-            try
-            {
-                transaction.Commit();
-                outcome.Committed.Add(shard);
-            }
-            catch (Exception failure) when (outcome.Takes(shard, failure))
-            {
-                // The others may go on, and the exception at the end has it.
-            }
-        }
-
-        outcome.ThrowIfPartial();
-    }
-
-    /// <inheritdoc cref="Run" />
-    public static async Task RunAsync(IReadOnlyList<(string Shard, IDbContextTransaction Transaction)> transactions, CancellationToken cancellationToken)
+    public static async ValueTask RunAsync(IReadOnlyList<Participant> participants, bool async, CancellationToken cancellationToken)
     {
         // Behind the first commit there is no way back, and one that is cancelled leaves nobody knowing what became of it.
         cancellationToken.ThrowIfCancellationRequested();
         var outcome = new Outcome();
-        foreach (var (shard, transaction) in transactions)
+        foreach (var participant in participants)
         {
             if (outcome.Ends)
             {
-                outcome.NotCommitted.Add(shard);
+                outcome.NotCommitted.Add(participant.Shard);
                 continue;
             }
 
             try
             {
-                await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
-                outcome.Committed.Add(shard);
+                if (async)
+                {
+                    await participant.Transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+                }
+                else
+                {
+                    participant.Transaction.Commit();
+                }
+
+                outcome.Committed.Add(participant.Shard);
             }
-            catch (Exception failure) when (outcome.Takes(shard, failure))
+            catch (Exception failure) when (outcome.Takes(participant.Shard, failure))
             {
                 // The others may go on, and the exception at the end has it.
             }
@@ -96,8 +80,8 @@ internal static class OrderedCommit
             if (_failure is not null)
             {
                 throw new PartialCommitException(
-                    $"A write of a reference table was to be committed on every shard. It is committed on {Names(Committed)}, not on {Names(NotCommitted)}, and nobody knows about {Names(_inDoubt)}. "
-                    + "Look at the copies and bring them into line by ExecuteUpdateAsync or ExecuteSqlAsync on a context of each shard: CreateDbContextOnShard(name).",
+                    $"A write was to be committed on several shards. It is committed on {Names(Committed)}, not on {Names(NotCommitted)}, and nobody knows about {Names(_inDoubt)}. "
+                    + "Look at the rows and bring them into line by a context of each shard: CreateDbContextOnShard(name). With prepared transactions on all servers (max_prepared_transactions) it would be committed on all shards or on none.",
                     Committed,
                     NotCommitted,
                     _inDoubt,

@@ -1,0 +1,246 @@
+using System.Globalization;
+using EfScaling.Diagnostics;
+using EfScaling.Routing.Shards;
+using EfScaling.Routing.Transactions;
+using EfScaling.Sharding;
+using EfScaling.Testing;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace EfScaling.IntegrationTests.Sharding.Transactions;
+
+/// <summary>Whatever dies in the middle of a commit over several shards, and whoever cleans up behind it: all of it is there, or nothing.</summary>
+public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFixture<VaultClusters>
+{
+    // More by an environment variable, for runs that take their time.
+    private static readonly int _kills = int.Parse(Environment.GetEnvironmentVariable("EFSCALING_KILLS") ?? "60", CultureInfo.InvariantCulture);
+
+    [Fact]
+    public async Task A_client_that_dies_at_any_step_leaves_all_or_nothing()
+    {
+        var random = NewRandom();
+        var steps = new StepLog();
+        var (rolledBack, committed) = (0, 0);
+        for (var i = 0; i < _kills; i++)
+        {
+            var step = random.Next(2) == 0 ? EfScalingEventId.ShardsPrepared : EfScalingEventId.ShardsDecided;
+            var id = Guid.NewGuid();
+            var accounts = vault.Pick(random, random.Next(2, 4));
+            steps.OnStep = reached =>
+            {
+                if (reached == step)
+                {
+                    vault.KillClients();
+                    throw new ProcessDiedException();
+                }
+            };
+            await using (var context = vault.Client(steps).CreateDbContext())
+            {
+                var failure = await Assert.ThrowsAnyAsync<Exception>(() => VaultClusters.TransferAsync(context, id, accounts, random.Next(1, 9), async: random.Next(2) == 0));
+                Assert.Contains(Causes(failure), f => f is ProcessDiedException);
+            }
+
+            // Two others find what is left, at the same time.
+            await Task.WhenAll(vault.RecoverAsync(), vault.RecoverAsync());
+            var count = await vault.CountEntriesAsync(id);
+            Assert.Equal(step == EfScalingEventId.ShardsDecided ? accounts.Length : 0, count);
+            _ = count == 0 ? rolledBack++ : committed++;
+            await vault.ReviveClientsAsync();
+        }
+
+        Assert.True(rolledBack > 0 && committed > 0);
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_server_that_dies_at_any_step_leaves_all_or_nothing_and_the_caller_is_told_which()
+    {
+        var random = NewRandom();
+        var steps = new StepLog();
+        var process = vault.Process(retries: true, steps: steps);
+        for (var i = 0; i < Math.Max(9, _kills / 10); i++)
+        {
+            var accounts = vault.Pick(random, random.Next(2, 4));
+            var step = random.Next(2) == 0 ? EfScalingEventId.ShardsPrepared : EfScalingEventId.ShardsDecided;
+            var victim = vault.ServerOf(VaultClusters.Shards[i % 3]);
+            var id = Guid.NewGuid();
+            var restarts = new List<Task>();
+            steps.OnStep = reached =>
+            {
+                if (reached == step && restarts.Count == 0)
+                {
+                    var isDead = new ManualResetEventSlim();
+                    restarts.Add(Task.Run(async () =>
+                    {
+                        await victim.KillAsync();
+                        isDead.Set();
+                        await victim.StartAsync();
+                    }));
+
+                    // The commit goes on behind the server's end, or while it dies.
+                    isDead.Wait(random.Next(2) == 0 ? TimeSpan.FromSeconds(10) : TimeSpan.FromMilliseconds(random.Next(10)));
+                }
+            };
+            try
+            {
+                // The execution strategy tries again what failed for certain, and so the transfer is made exactly once.
+                await using var context = process.CreateDbContext();
+                await VaultClusters.TransferAsync(context, id, accounts, random.Next(1, 9));
+            }
+            finally
+            {
+                await Task.WhenAll(restarts);
+            }
+
+            await vault.RecoverAsync();
+            Assert.Equal(accounts.Length, await vault.CountEntriesAsync(id));
+        }
+
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_decision_whose_answer_is_lost_is_asked_for()
+    {
+        // The decision is on the disk of 'alpha', and its answer waits for a standby that there is not, until its connection is gone.
+        var steps = new StepLog();
+        var process = vault.Process(steps: steps);
+        var accounts = new[] { vault.ByShard["alpha"][0], vault.ByShard["beta"][0] };
+        var id = Guid.NewGuid();
+        var alpha = vault.ServerOf("alpha");
+        await using var context = process.CreateDbContext();
+        steps.OnStep = reached =>
+        {
+            if (reached == EfScalingEventId.ShardsPrepared)
+            {
+                using var connection = new NpgsqlConnection(alpha.ConnectionString);
+                connection.Open();
+                using var command = new NpgsqlCommand("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", connection);
+                command.ExecuteNonQuery();
+                command.CommandText = "SELECT pg_reload_conf()";
+                command.ExecuteNonQuery();
+                SpinWait.SpinUntil(() => { using var show = new NpgsqlConnection(alpha.ConnectionString + ";Pooling=false"); show.Open(); using var ask = new NpgsqlCommand("SHOW synchronous_standby_names", show); return (string)ask.ExecuteScalar()! == "nobody"; });
+            }
+        };
+        var transfer = VaultClusters.TransferAsync(context, id, accounts);
+        await Eventually.ThatAsync(
+            async () => await alpha.ScalarAsync<long>("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0,
+            TimeSpan.FromSeconds(30),
+            "the decision to wait for a standby");
+        await alpha.ExecuteAsync("ALTER SYSTEM RESET synchronous_standby_names");
+        await alpha.ExecuteAsync("SELECT pg_reload_conf()");
+        await transfer;
+        Assert.All(context.ChangeTracker.Entries(), e => Assert.Equal(EntityState.Unchanged, e.State));
+        Assert.Equal(2, await vault.CountEntriesAsync(id));
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_writer_that_recovery_has_given_up_is_told_so_and_can_try_again()
+    {
+        var steps = new StepLog();
+        var process = vault.Process(retries: true, steps: steps);
+        var accounts = new[] { vault.ByShard["beta"][0], vault.ByShard["gamma"][0] };
+        var id = Guid.NewGuid();
+        var given = 0;
+        RecoveryResult? result = null;
+        steps.OnStep = reached =>
+        {
+            if (reached == EfScalingEventId.ShardsPrepared && given++ == 0)
+            {
+                // It takes what is under way for interrupted.
+                using var done = new ManualResetEventSlim();
+                _ = Task.Run(async () =>
+                {
+                    await using var context = vault.Owner.CreateDbContext();
+                    result = await context.Database.RecoverShardTransactionsAsync(TimeSpan.Zero);
+                    done.Set();
+                });
+                done.Wait();
+            }
+        };
+        await using var context = process.CreateDbContext();
+        await VaultClusters.TransferAsync(context, id, accounts);
+        Assert.Equal((0, 1, 2), (result!.Committed, result.RolledBack, given));
+        Assert.Equal(2, await vault.CountEntriesAsync(id));
+
+        // Without a strategy the caller is told.
+        (given, id) = (0, Guid.NewGuid());
+        await using var single = vault.Process(steps: steps).CreateDbContext();
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => VaultClusters.TransferAsync(single, id, accounts));
+        Assert.Contains("was given up by the recovery of another process", failure.InnerException!.Message, StringComparison.Ordinal);
+        Assert.Equal(0, await vault.CountEntriesAsync(id));
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_prepared_part_of_an_unknown_shard_is_left_and_told()
+    {
+        var beta = vault.ServerOf("beta");
+        var name = new PreparedName(Guid.CreateVersion7(), 1, "omega").ToString();
+        await beta.ExecuteAsync($"BEGIN; UPDATE accounts SET note = 'held' WHERE id = {vault.ByShard["beta"][1]}; PREPARE TRANSACTION '{name}'");
+        await using var context = vault.Owner.CreateDbContext();
+        var young = await context.Database.RecoverShardTransactionsAsync(TimeSpan.FromMinutes(1));
+        Assert.Contains("under way", Assert.Single(young.Remaining).Reason, StringComparison.Ordinal);
+        var result = await context.Database.RecoverShardTransactionsAsync(TimeSpan.Zero);
+        var left = Assert.Single(result.Remaining);
+        Assert.Equal(("beta", name), (left.Shard, left.Name));
+        Assert.Contains("'omega', which is no shard of this process", left.Reason, StringComparison.Ordinal);
+        Assert.False(result.IsClean);
+        await beta.ExecuteAsync($"ROLLBACK PREPARED '{name}'");
+        Assert.True((await context.Database.RecoverShardTransactionsAsync(TimeSpan.Zero)).IsClean);
+    }
+
+    [Fact]
+    public async Task The_total_never_changes_under_load()
+    {
+        var random = NewRandom();
+        var process = vault.Process(retries: true);
+        using var enough = new CancellationTokenSource();
+        var made = 0;
+        var writers = Enumerable.Range(0, 6).Select(_ => random.Next()).Select(seed => Task.Run(async () =>
+        {
+            var own = new Random(seed);
+            while (!enough.IsCancellationRequested)
+            {
+                await using var context = process.CreateDbContext();
+                try
+                {
+                    await VaultClusters.TransferAsync(context, Guid.NewGuid(), vault.Pick(own, own.Next(2, 4)), own.Next(1, 9));
+                    Interlocked.Increment(ref made);
+                }
+                catch (DbUpdateConcurrencyException)
+                {
+                    // Another transfer was faster.
+                }
+            }
+        })).ToList();
+        for (var read = 0; read < 25; read++)
+        {
+            Assert.Equal(VaultClusters.Accounts * VaultClusters.Balance, await vault.TotalAsync());
+        }
+
+        await enough.CancelAsync();
+        await Task.WhenAll(writers);
+        Assert.True(made > 25, $"{made} transfers");
+        await vault.AssertSoundAsync();
+    }
+
+    private static IEnumerable<Exception> Causes(Exception? failure)
+    {
+        for (; failure is not null; failure = failure.InnerException)
+        {
+            yield return failure;
+        }
+    }
+
+    private static Random NewRandom()
+    {
+        var seed = Environment.TickCount;
+        TestContext.Current.SendDiagnosticMessage($"seed {seed}");
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        return new Random(seed);
+    }
+
+    private sealed class ProcessDiedException : Exception;
+}

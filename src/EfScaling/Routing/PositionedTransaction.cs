@@ -1,5 +1,7 @@
+using System.Data;
 using System.Data.Common;
 using EfScaling.Consistency;
+using EfScaling.Routing.Transactions;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -37,13 +39,24 @@ internal sealed class PositionedTransaction(
     /// <summary>Gets whether EF has begun the transaction, so that its end is known here.</summary>
     public bool IsOwned => _isOwned;
 
+    /// <summary>Gets the isolation of the transaction.</summary>
+    public IsolationLevel Isolation { get; } = transaction.IsolationLevel;
+
     private ContextSession Session => _router.Session;
+
+    private SpanningTransaction? Spanning => _router.Shards?.SpanningOf(this);
 
     private TimeProvider Clock => _router.Cluster.Clock;
 
     /// <inheritdoc />
     public override void Commit()
     {
+        if (Spanning is { } spanning)
+        {
+            Synchrony.Result(spanning.CommitAsync(async: false, CancellationToken.None));
+            return;
+        }
+
         var (startTime, start) = (Clock.GetUtcNow(), Clock.GetTimestamp());
         try
         {
@@ -94,6 +107,12 @@ internal sealed class PositionedTransaction(
     /// <inheritdoc />
     public override async Task CommitAsync(CancellationToken cancellationToken = default)
     {
+        if (Spanning is { } spanning)
+        {
+            await spanning.CommitAsync(async: true, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         var (startTime, start) = (Clock.GetUtcNow(), Clock.GetTimestamp());
         try
         {
@@ -143,6 +162,66 @@ internal sealed class PositionedTransaction(
         }
 
         await ClearTransactionAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc />
+    public override void CreateSavepoint(string name)
+    {
+        base.CreateSavepoint(name);
+        if (_router.Shards?.Spanning is { } spanning && spanning.Home == this)
+        {
+            Synchrony.Result(spanning.CreateSavepointAsync(name, async: false, CancellationToken.None));
+        }
+    }
+
+    /// <inheritdoc />
+    public override async Task CreateSavepointAsync(string name, CancellationToken cancellationToken = default)
+    {
+        await base.CreateSavepointAsync(name, cancellationToken).ConfigureAwait(false);
+        if (_router.Shards?.Spanning is { } spanning && spanning.Home == this)
+        {
+            await spanning.CreateSavepointAsync(name, async: true, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc />
+    public override void RollbackToSavepoint(string name)
+    {
+        base.RollbackToSavepoint(name);
+        if (_router.Shards?.Spanning is { } spanning && spanning.Home == this)
+        {
+            Synchrony.Result(spanning.RollbackToSavepointAsync(name, async: false, CancellationToken.None));
+        }
+    }
+
+    /// <inheritdoc />
+    public override async Task RollbackToSavepointAsync(string name, CancellationToken cancellationToken = default)
+    {
+        await base.RollbackToSavepointAsync(name, cancellationToken).ConfigureAwait(false);
+        if (_router.Shards?.Spanning is { } spanning && spanning.Home == this)
+        {
+            await spanning.RollbackToSavepointAsync(name, async: true, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc />
+    public override void ReleaseSavepoint(string name)
+    {
+        base.ReleaseSavepoint(name);
+        if (_router.Shards?.Spanning is { } spanning && spanning.Home == this)
+        {
+            Synchrony.Result(spanning.ReleaseSavepointAsync(name, async: false, CancellationToken.None));
+        }
+    }
+
+    /// <inheritdoc />
+    public override async Task ReleaseSavepointAsync(string name, CancellationToken cancellationToken = default)
+    {
+        await base.ReleaseSavepointAsync(name, cancellationToken).ConfigureAwait(false);
+        if (_router.Shards?.Spanning is { } spanning && spanning.Home == this)
+        {
+            await spanning.ReleaseSavepointAsync(name, async: true, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Begins the commit of a transaction that is one of several: tells the interceptors and announces what was written.</summary>
@@ -250,6 +329,11 @@ internal sealed class PositionedTransaction(
     /// <inheritdoc />
     protected override void ClearTransaction()
     {
+        if (Spanning is { } spanning)
+        {
+            Synchrony.Result(spanning.EndAsync(async: false));
+        }
+
         EndWrites();
         Session.BeginClear();
         try
@@ -265,6 +349,11 @@ internal sealed class PositionedTransaction(
     /// <inheritdoc />
     protected override async Task ClearTransactionAsync(CancellationToken cancellationToken = default)
     {
+        if (Spanning is { } spanning)
+        {
+            await spanning.EndAsync(async: true).ConfigureAwait(false);
+        }
+
         await EndWritesAsync().ConfigureAwait(false);
         Session.BeginClear();
         try

@@ -9,6 +9,7 @@ using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
 using EfScaling.Routing.Shards;
+using EfScaling.Routing.Transactions;
 using EfScaling.Sharding;
 using EfScaling.Sharding.Catalog;
 using EfScaling.Topology;
@@ -64,6 +65,9 @@ internal sealed class ReadRouter(
 
     /// <summary>Gets or sets what finds the shard of a command; <see langword="null"/> without sharding, and for the routers of single shards.</summary>
     public ContextShards? Shards { get; set; }
+
+    /// <summary>Gets the transaction of the application that commands on whatever shard are part of; <see langword="null"/> if there is none.</summary>
+    public SpanningTransaction? Spanning => home?.Shards?.Spanning;
 
     /// <summary>Gets the shard that the router's commands run on; <see langword="null"/> without sharding.</summary>
     public string? ShardName => shard?.Name ?? Shards?.Own;

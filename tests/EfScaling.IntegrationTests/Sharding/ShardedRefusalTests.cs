@@ -53,7 +53,7 @@ public sealed class ShardedRefusalTests(ShopDatabases databases) : IClassFixture
         await context.Database.OpenConnectionAsync();
         context.Database.EnlistTransaction(transaction);
         var refusal = await Assert.ThrowsAsync<CrossShardException>(() => context.Customers.CountAsync(c => c.Id == other));
-        Assert.Contains($"'{databases.Sharded.ShardOf(ShardKey.Of(other))}' while a transaction of the context is open on '{databases.Sharded.Shards[0]}'", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains($"'{databases.Sharded.ShardOf(ShardKey.Of(other))}' while a transaction around the context is open on '{databases.Sharded.Shards[0]}'", refusal.Message, StringComparison.Ordinal);
         transaction.Rollback();
     }
 

@@ -38,6 +38,8 @@ internal sealed class ContextShards(
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
     private (ConsistencySession? Session, long Epoch) _noted;
     private ShardRecovery? _recovery;
+    private SpanningTransaction? _spanning;
+    private (string? Transaction, string? Shard) _around;
 
     /// <summary>Gets the shards, and what lives where.</summary>
     public ShardedDatabase Database => database;
@@ -68,6 +70,27 @@ internal sealed class ContextShards(
 
     /// <summary>Gets what settles the interrupted transactions of all shards.</summary>
     public ShardRecovery Recovery => _recovery ??= recoveries.Get(database, CreateRecovery);
+
+    /// <summary>Gets or sets whether a write is under way that begins and ends transactions of its own on several shards.</summary>
+    public bool IsWriting { get; set; }
+
+    /// <summary>Gets the transaction that the application has begun on the context and that commands on whatever shard are part of; <see langword="null"/> if there is none.</summary>
+    public SpanningTransaction? Spanning =>
+        bound is not null || IsWriting || home.Connection.CurrentTransaction is not PositionedTransaction { IsOwned: true } transaction ? null
+            : _spanning is { } known && known.Home == transaction ? known
+            : _spanning = new SpanningTransaction(this, transaction);
+
+    /// <summary>Returns what takes part in a transaction beside the context's own shard; <see langword="null"/> if nothing does.</summary>
+    public SpanningTransaction? SpanningOf(PositionedTransaction transaction) => _spanning is { IsAlone: false } known && known.Home == transaction ? known : null;
+
+    /// <summary>Notes that a transaction ends.</summary>
+    public void EndSpanning(SpanningTransaction transaction)
+    {
+        if (_spanning == transaction)
+        {
+            _spanning = null;
+        }
+    }
 
     /// <summary>Gets the token of the maps that the context uses: whoever continues what it does must not take older ones.</summary>
     public ConsistencyToken Token => database.Catalog is { Current: { } picture, Id: var id }
@@ -258,14 +281,14 @@ internal sealed class ContextShards(
 
     /// <summary>Returns what writes rows of reference tables on every shard.</summary>
     /// <param name="own">The context's own connection.</param>
-    /// <exception cref="CrossShardException">A transaction of the context is open, or the context is bound to a shard.</exception>
+    /// <exception cref="CrossShardException">A transaction around the context is open, or the context is bound to a shard.</exception>
     public DistributedWrite CopiesFor(IRelationalConnection own) => WriteFor([.. database.Options.Shards.Select(s => s.Name)], own, writesCopies: true);
 
     /// <summary>Returns what writes on several shards in one transaction.</summary>
     /// <param name="concerned">The shards, at least one.</param>
     /// <param name="own">The context's own connection.</param>
     /// <param name="writesCopies">Whether rows of reference tables are among what is written; then all shards are concerned.</param>
-    /// <exception cref="CrossShardException">A transaction of the context is open, or the context is bound to a shard.</exception>
+    /// <exception cref="CrossShardException">A transaction around the context is open, or the context is bound to a shard.</exception>
     public DistributedWrite WriteFor(IReadOnlyList<string> concerned, IRelationalConnection own, bool writesCopies = false)
     {
         RefuseFault();
@@ -282,11 +305,12 @@ internal sealed class ContextShards(
                 : Outside("A write", ordered);
         }
 
-        if (own.CurrentTransaction is not null || OwnConnection.TransactionAround(own) is not null)
+        var around = Spanning;
+        if ((own.CurrentTransaction is not null && around is null) || OwnConnection.TransactionAround(own) is not null)
         {
             throw Refusal(
                 CrossShardReason.OpenTransaction,
-                $"A write on the shards {Names(ordered)} was to be part of a transaction that is open on '{Own}'. Write before or after the transaction, or with a context of its own.",
+                $"A write on the shards {Names(ordered)} was to be part of a transaction around the context, which can be on one shard alone. Begin the transaction by Database.BeginTransaction(), or write before or after it.",
                 ordered);
         }
 
@@ -296,7 +320,7 @@ internal sealed class ContextShards(
             home.NoteElsewhere(routers.Last(r => !ReferenceEquals(r, home)));
         }
 
-        return new DistributedWrite(this, routers, writesCopies);
+        return new DistributedWrite(this, routers, writesCopies, around);
     }
 
     /// <summary>Returns the router of the one shard that all of some rows live on.</summary>
@@ -406,14 +430,14 @@ internal sealed class ContextShards(
     /// <remarks>All routers are made ready, even if one fails; the same holds for disposing.</remarks>
     public void Reset()
     {
-        (_noted, Pinned) = (default, null);
+        (_noted, Pinned, _spanning, _around) = (default, null, null, default);
         ForEachRouter(r => r.ResetState());
     }
 
     /// <inheritdoc cref="Reset" />
     public Task ResetAsync(CancellationToken cancellationToken)
     {
-        (_noted, Pinned) = (default, null);
+        (_noted, Pinned, _spanning, _around) = (default, null, null, default);
         return ForEachRouterAsync(r => r.ResetStateAsync(cancellationToken));
     }
 
@@ -588,17 +612,20 @@ internal sealed class ContextShards(
 
     private ReadRouter RouterOf(string shard, IRelationalConnection own)
     {
+        if (OwnConnection.TransactionAround(own) is { } around)
+        {
+            RefuseSecondShard(shard, around.TransactionInformation.LocalIdentifier);
+        }
+
         if (shard == Own)
         {
             return home;
         }
 
-        if (own.CurrentTransaction is not null || (own as ITransactionEnlistmentManager)?.EnlistedTransaction is not null)
+        // Its connection becomes part of a transaction that the context has begun when it is used.
+        if ((own.CurrentTransaction is not null && Spanning is null) || (own as ITransactionEnlistmentManager)?.EnlistedTransaction is not null)
         {
-            throw Refusal(
-                CrossShardReason.OpenTransaction,
-                $"A command concerns the shard '{shard}' while a transaction of the context is open on '{Own}'. Begin the transaction on a context of the shard: CreateDbContext(key).",
-                [shard]);
+            throw SecondShard(shard, Own);
         }
 
         // SetCommandTimeout says it to the context's own connection.
@@ -606,6 +633,24 @@ internal sealed class ContextShards(
         router.Connection.CommandTimeout = own.CommandTimeout;
         return router;
     }
+
+    // The driver would commit several in two phases too, but without anything that tells what became of them when the process dies.
+    private void RefuseSecondShard(string shard, string around)
+    {
+        if (_around.Transaction != around)
+        {
+            _around = (around, shard);
+        }
+        else if (_around.Shard != shard)
+        {
+            throw SecondShard(shard, _around.Shard!);
+        }
+    }
+
+    private CrossShardException SecondShard(string shard, string first) => Refusal(
+        CrossShardReason.OpenTransaction,
+        $"A command concerns the shard '{shard}' while a transaction around the context is open on '{first}', which can be on one shard alone. Begin the transaction by Database.BeginTransaction(), or on a context of the shard: CreateDbContext(key).",
+        [shard]);
 
     private ReadRouter Connected(string shard)
     {

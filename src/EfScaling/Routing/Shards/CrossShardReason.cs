@@ -18,7 +18,7 @@ public enum CrossShardReason
     /// <summary>The command would change the shard key of rows in place.</summary>
     ShardKeyChanged,
 
-    /// <summary>A transaction of the context is open on another shard than the one that the command concerns.</summary>
+    /// <summary>A transaction that the context has not begun, and that can be on one shard alone, is open on another shard than the one that the command concerns.</summary>
     OpenTransaction,
 
     /// <summary>The rows are on another shard than the one that <c>OnShard</c> names.</summary>

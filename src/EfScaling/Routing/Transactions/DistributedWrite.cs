@@ -1,6 +1,6 @@
 using System.Data;
 using System.Data.Common;
-using System.Globalization;
+using System.Runtime.ExceptionServices;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
@@ -13,6 +13,7 @@ namespace EfScaling.Routing.Transactions;
 /// <param name="shards">The shards of the context.</param>
 /// <param name="routers">The routers of the shards that take part, by their names.</param>
 /// <param name="writesCopies">Whether rows of reference tables are written, of which every shard has a copy.</param>
+/// <param name="around">The transaction of the application that the write is part of, which commits it; <see langword="null"/> if it commits by itself.</param>
 /// <remarks>
 /// <para>
 /// All writers go from shard to shard in the same order, so that of two the second waits on the first shard that both write to. Where the rows make them wait crosswise, the lock timeout ends it.
@@ -22,13 +23,9 @@ namespace EfScaling.Routing.Transactions;
 /// after the other. Anything that fails before the commit is rolled back everywhere. Not thread-safe.
 /// </para>
 /// </remarks>
-internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadRouter> routers, bool writesCopies)
+internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadRouter> routers, bool writesCopies, SpanningTransaction? around)
 {
-    // Locks on rows are not enough: a row that is added by one writer may be seen by the conditions of the other on one shard and not on the next.
-    private const string LockCopies = "SELECT pg_advisory_xact_lock(hashtextextended('efscaling.reference_tables', 0))";
-
-    private bool _canPrepare = true;
-    private bool _canDecide = true;
+    private const string Savepoint = "efscaling_write";
 
     /// <summary>Gets the routers of the shards that take part, in the order in which they are written.</summary>
     public IReadOnlyList<ReadRouter> Routers => routers;
@@ -72,23 +69,42 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
     public Task<T> RunAsync<T>(Func<Task<T>> write, CancellationToken cancellationToken) =>
         RunAsync(() => new ValueTask<T>(write()), async: true, cancellationToken).AsTask();
 
+    /// <summary>Commits transactions of several shards, each of which has written.</summary>
+    /// <param name="shards">The shards of the context.</param>
+    /// <param name="open">The open transactions, by the names of their shards.</param>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    /// <param name="cancellationToken">Ends the wait, before the commit.</param>
+    public static ValueTask CommitAsync(ContextShards shards, IReadOnlyList<Participant> open, bool async, CancellationToken cancellationToken) =>
+        shards.Database.Options.CommitProtocol == CommitProtocol.BestEffort || !open.All(p => p.CanPrepare && p.CanDecide)
+            ? OrderedCommit.RunAsync(open, async, cancellationToken)
+            : new DistributedCommit(shards, open).RunAsync(async, cancellationToken);
+
+    /// <summary>Refuses shards that cannot commit together in two phases.</summary>
+    /// <exception cref="InvalidOperationException">One of them cannot.</exception>
+    public static void Require(IReadOnlyList<Participant> open)
+    {
+        var names = string.Join(", ", open.Select(p => $"'{p.Shard}'"));
+        if (open.FirstOrDefault(p => !p.CanPrepare) is { } unprepared)
+        {
+            throw new InvalidOperationException(
+                $"A transaction over the shards {names} was to write, and the server of '{unprepared.Shard}' keeps no prepared transactions, without which it cannot be committed on all of them or none. Set max_prepared_transactions to at least max_connections there and restart it; "
+                + "or call CommitAcrossShards(CommitProtocol.BestEffort) in UseSharding, which may leave a write on some shards only.");
+        }
+
+        if (open.FirstOrDefault(p => !p.CanDecide) is { } undecided)
+        {
+            throw new InvalidOperationException(
+                $"A transaction over the shards {names} was to write, and '{undecided.Shard}' has no table efscaling.decision that this role may write. Grant USAGE on the schema and SELECT, INSERT, DELETE on the table; or make it by MigrateAsync() or EnsureCreatedAsync() on a context that spans all shards, or Database.EnsureShardTransactionsCreatedAsync().");
+        }
+    }
+
     private async ValueTask<T> RunAsync<T>(Func<ValueTask<T>> write, bool async, CancellationToken cancellationToken)
     {
-        var open = new List<Participant>(routers.Count);
         try
         {
-            await BeginAsync(open, async, cancellationToken).ConfigureAwait(false);
-            var result = await write().ConfigureAwait(false);
-            if (shards.Database.Options.CommitProtocol == CommitProtocol.BestEffort || (writesCopies && !(_canPrepare && _canDecide)))
-            {
-                await OrderedCommit.RunAsync(open, async, cancellationToken).ConfigureAwait(false);
-            }
-            else
-            {
-                await new DistributedCommit(shards, open).RunAsync(async, cancellationToken).ConfigureAwait(false);
-            }
-
-            return result;
+            return around is null
+                ? await RunAloneAsync(write, async, cancellationToken).ConfigureAwait(false)
+                : await RunWithinAsync(around, write, async, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (IsLockTimeout(exception))
         {
@@ -96,13 +112,88 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
             shards.Recovery.Request();
             throw;
         }
+    }
+
+    private async ValueTask<T> RunAloneAsync<T>(Func<ValueTask<T>> write, bool async, CancellationToken cancellationToken)
+    {
+        var open = new List<Participant>(routers.Count);
+        shards.IsWriting = true;
+        try
+        {
+            await BeginAsync(open, async, cancellationToken).ConfigureAwait(false);
+            var result = await write().ConfigureAwait(false);
+            await CommitAsync(shards, open, async, cancellationToken).ConfigureAwait(false);
+            return result;
+        }
         finally
         {
             foreach (var participant in open)
             {
                 await DisposeAsync(participant.Transaction, async).ConfigureAwait(false);
             }
+
+            shards.IsWriting = false;
         }
+    }
+
+    // What fails is taken back on all shards, so that the application may go on with its transaction.
+    private async ValueTask<T> RunWithinAsync<T>(SpanningTransaction transaction, Func<ValueTask<T>> write, bool async, CancellationToken cancellationToken)
+    {
+        foreach (var other in routers.Select(r => r.Connection).OfType<ShardConnection>())
+        {
+            await other.JoinAsync(async, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (writesCopies)
+        {
+            await transaction.LockCopiesAsync(async, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (async)
+        {
+            await transaction.Home.CreateSavepointAsync(Savepoint, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            transaction.Home.CreateSavepoint(Savepoint);
+        }
+
+        T result;
+        try
+        {
+            result = await write().ConfigureAwait(false);
+        }
+        catch
+        {
+            try
+            {
+                if (async)
+                {
+                    await transaction.Home.RollbackToSavepointAsync(Savepoint, CancellationToken.None).ConfigureAwait(false);
+                }
+                else
+                {
+                    transaction.Home.RollbackToSavepoint(Savepoint);
+                }
+            }
+            catch (Exception lost) when (lost is DbException or InvalidOperationException)
+            {
+                // A connection is lost, and the transaction with it. The first failure is to be told.
+            }
+
+            throw;
+        }
+
+        if (async)
+        {
+            await transaction.Home.ReleaseSavepointAsync(Savepoint, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            transaction.Home.ReleaseSavepoint(Savepoint);
+        }
+
+        return result;
     }
 
     private async ValueTask BeginAsync(List<Participant> open, bool async, CancellationToken cancellationToken)
@@ -114,83 +205,30 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
             var transaction = async
                 ? await router.Connection.BeginTransactionAsync(isolation, cancellationToken).ConfigureAwait(false)
                 : router.Connection.BeginTransaction(isolation);
-            open.Add(new Participant(shards, (PositionedTransaction)transaction));
+            var participant = new Participant(shards, (PositionedTransaction)transaction);
+            open.Add(participant);
             if (writesCopies)
             {
-                await PrepareShardAsync(router, async, cancellationToken).ConfigureAwait(false);
+                await participant.SetUpAsync(locksCopies: true, async, cancellationToken).ConfigureAwait(false);
             }
         }
 
-        if (!writesCopies && (await Synchrony.ForEachAsync(routers, r => PrepareShardAsync(r, async, cancellationToken), async).ConfigureAwait(false)) is [{ } failure, ..])
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-        }
-
-        if (!writesCopies && shards.Database.Options.CommitProtocol == CommitProtocol.TwoPhase)
-        {
-            Require();
-        }
-    }
-
-    // In one round trip, with the BEGIN that the driver has kept back.
-    private async ValueTask PrepareShardAsync(ReadRouter router, bool async, CancellationToken cancellationToken)
-    {
-        using var batch = new NpgsqlBatch((NpgsqlConnection)router.Connection.DbConnection)
-        {
-            BatchCommands = { new NpgsqlBatchCommand(DecisionSql.Begin) { Parameters = { new NpgsqlParameter<string> { TypedValue = LockTimeout() } } } },
-        };
         if (writesCopies)
         {
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(LockCopies));
+            return;
         }
 
-        try
+        var failures = await Synchrony.ForEachAsync(open, p => p.SetUpAsync(locksCopies: false, async, cancellationToken), async).ConfigureAwait(false);
+        if (failures.Count > 0)
         {
-            using var reader = async ? await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false) : batch.ExecuteReader();
-            _ = async ? await reader.ReadAsync(cancellationToken).ConfigureAwait(false) : reader.Read();
-            var (canPrepare, canDecide) = (reader.GetBoolean(0), reader.GetBoolean(1));
-            if (writesCopies)
-            {
-                _ = async ? await reader.NextResultAsync(cancellationToken).ConfigureAwait(false) : reader.NextResult();
-            }
-
-            if (!canPrepare)
-            {
-                _canPrepare = false;
-            }
-
-            if (!canDecide)
-            {
-                _canDecide = false;
-            }
+            ExceptionDispatchInfo.Throw(failures[0]);
         }
-        catch (NpgsqlException failure) when (ShardConnectionException.Of(router.ShardName, failure) is { } named)
+
+        if (shards.Database.Options.CommitProtocol == CommitProtocol.TwoPhase)
         {
-            throw named;
+            Require(open);
         }
     }
-
-    private void Require()
-    {
-        if (!_canPrepare)
-        {
-            throw new InvalidOperationException(
-                $"A transaction over the shards {Names} was begun, and one of their servers keeps no prepared transactions, without which it cannot be committed on all of them or none. Set max_prepared_transactions to at least max_connections there and restart it; "
-                + "or call CommitAcrossShards(CommitProtocol.BestEffort) in UseSharding, which may leave a write on some shards only.");
-        }
-
-        if (!_canDecide)
-        {
-            throw new InvalidOperationException(
-                $"A transaction over the shards {Names} was begun, and one of them has no table efscaling.decision that this role may write. Grant USAGE on the schema and SELECT, INSERT, DELETE on the table; or make it by MigrateAsync() or EnsureCreatedAsync() on a context that spans all shards, or Database.EnsureShardTransactionsCreatedAsync().");
-        }
-    }
-
-    private string Names => string.Join(", ", routers.Select(r => $"'{r.ShardName}'"));
-
-    // Of two that wait for each other, one must give way first.
-    private string LockTimeout() =>
-        (shards.Database.Options.LockTimeout.TotalMilliseconds * (1 + (Random.Shared.NextDouble() / 5))).ToString("0", CultureInfo.InvariantCulture);
 
     private static bool IsLockTimeout(Exception exception) =>
         exception is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } or DbUpdateException { InnerException: PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } };

@@ -1,3 +1,4 @@
+using System.Globalization;
 using EfScaling.Consistency;
 using EfScaling.Routing.Shards;
 using Npgsql;
@@ -11,6 +12,9 @@ namespace EfScaling.Routing.Transactions;
 /// <remarks>Not thread-safe; but several participants can be worked on at once.</remarks>
 internal sealed class Participant(ContextShards shards, PositionedTransaction transaction)
 {
+    // Locks on rows are not enough: a row that is added by one writer may be seen by the conditions of the other on one shard and not on the next.
+    private const string LockCopies = "SELECT pg_advisory_xact_lock(hashtextextended('efscaling.reference_tables', 0))";
+
     private const string AskPosition = "SELECT pg_current_wal_insert_lsn()";
 
     /// <summary>What tells that a prepared transaction has ended: whoever settled it was faster.</summary>
@@ -25,6 +29,15 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
     /// <summary>Gets the transaction.</summary>
     public PositionedTransaction Transaction => transaction;
 
+    /// <summary>Gets whether the shard's server keeps prepared transactions.</summary>
+    public bool CanPrepare { get; private set; }
+
+    /// <summary>Gets whether the shard has a table of decisions that the role may write.</summary>
+    public bool CanDecide { get; private set; }
+
+    /// <summary>Gets whether anything was written on the shard, by the time it was asked.</summary>
+    public bool HasWritten { get; private set; }
+
     /// <summary>Gets whether the shard may keep a prepared part.</summary>
     public bool MayBePrepared { get; private set; }
 
@@ -33,6 +46,69 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
 
     /// <summary>Gets the position of the shard's log behind its commit; <see langword="null"/> if it is not known.</summary>
     public WalPosition? Position { get; private set; }
+
+    /// <summary>Sets a lock timeout for the transaction, and learns whether it can be committed with others.</summary>
+    /// <param name="locksCopies">Whether to wait, also, until no other transaction writes reference tables on the shard.</param>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <remarks>One round trip, the BEGIN that the driver has kept back included.</remarks>
+    public async ValueTask SetUpAsync(bool locksCopies, bool async, CancellationToken cancellationToken)
+    {
+        using var batch = new NpgsqlBatch(_own)
+        {
+            BatchCommands = { new NpgsqlBatchCommand(DecisionSql.Begin) { Parameters = { new NpgsqlParameter<string> { TypedValue = LockTimeout() } } } },
+        };
+        if (locksCopies)
+        {
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(LockCopies));
+        }
+
+        try
+        {
+            var reader = async ? await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false) : batch.ExecuteReader();
+            try
+            {
+                _ = async ? await reader.ReadAsync(cancellationToken).ConfigureAwait(false) : reader.Read();
+                (CanPrepare, CanDecide) = (reader.GetBoolean(0), reader.GetBoolean(1));
+                if (locksCopies)
+                {
+                    _ = async ? await reader.NextResultAsync(cancellationToken).ConfigureAwait(false) : reader.NextResult();
+                }
+            }
+            finally
+            {
+                if (async)
+                {
+                    await reader.DisposeAsync().ConfigureAwait(false);
+                }
+                else
+                {
+                    reader.Dispose();
+                }
+            }
+        }
+        catch (NpgsqlException failure) when (ShardConnectionException.Of(Shard, failure) is { } named)
+        {
+            throw named;
+        }
+    }
+
+    /// <summary>Asks whether anything was written on the shard.</summary>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="NpgsqlException">A statement has failed before, or the connection is lost: the transaction cannot be committed.</exception>
+    public async ValueTask AskAsync(bool async, CancellationToken cancellationToken)
+    {
+        using var command = new NpgsqlCommand("SELECT pg_current_xact_id_if_assigned() IS NOT NULL", _own);
+        try
+        {
+            HasWritten = (async ? await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) : command.ExecuteScalar()) is true;
+        }
+        catch (NpgsqlException failure) when (ShardConnectionException.Of(Shard, failure) is { } named)
+        {
+            throw named;
+        }
+    }
 
     /// <summary>Prepares.</summary>
     /// <param name="name">The name of the prepared part.</param>
@@ -139,6 +215,10 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
             await Synchrony.PauseAsync(attempt, clock, async).ConfigureAwait(false);
         }
     }
+
+    // Of two that wait for each other, one must give way first.
+    private string LockTimeout() =>
+        (shards.Database.Options.LockTimeout.TotalMilliseconds * (1 + (Random.Shared.NextDouble() / 5))).ToString("0", CultureInfo.InvariantCulture);
 
     private async ValueTask FinishOnAsync(NpgsqlConnection connection, PreparedName name, bool commit, bool async)
     {

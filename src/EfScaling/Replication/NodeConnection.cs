@@ -43,6 +43,9 @@ internal sealed class NodeConnection : RelationalConnection
     /// <summary>Gets whether a read is under way.</summary>
     public bool IsLeased { get; private set; }
 
+    /// <summary>Gets whether no read is under way, no transaction and no connection open.</summary>
+    public bool IsIdle => !IsLeased && CurrentTransaction is null && DbConnection.State == ConnectionState.Closed;
+
     /// <summary>Gets when the read that is under way began.</summary>
     public Moment LeasedAt { get; private set; }
 

@@ -206,7 +206,11 @@ internal sealed class ContextSession(IPositionSource source)
         _transaction?.Dispose();
         _transaction = null;
         _isRead = _isCommitting = _isCovered = false;
-        Release(Moment.Now(source.Clock));
+        if (_isHeld)
+        {
+            Release(Moment.Now(source.Clock));
+        }
+
         _own.Forget();
     }
 

@@ -16,6 +16,23 @@ internal sealed class NodeConnections(IServiceProvider services, Cluster cluster
     /// <summary>Gets the connection of the newest read while that is under way; <see langword="null"/> when it has ended.</summary>
     public NodeConnection? InUse => _last is { IsLeased: true } ? _last : null;
 
+    /// <summary>Gets whether no read is under way and no connection open.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            foreach (var connection in _byOrdinal)
+            {
+                if (connection is { IsIdle: false })
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>Returns the connection to a node.</summary>
     public NodeConnection To(Node node) =>
         _last = _byOrdinal[node.Ordinal] ??= new NodeConnection(_dependencies ??= NodeConnectionDependencies.Create(services, cluster), node, cluster);
@@ -67,6 +84,10 @@ internal sealed class NodeConnections(IServiceProvider services, Cluster cluster
             }
         }
     }
+
+    /// <summary>Sets right what EF's asynchronous reset leaves behind of a connection that was closed before.</summary>
+    /// <inheritdoc cref="ResetAsync(IResettableService, CancellationToken)" path="/remarks" />
+    public static void Reset(IRelationalConnection closed) => (closed as IResettableService)?.ResetState();
 
     /// <summary>Closes a connection of EF and sets right what that leaves behind.</summary>
     /// <remarks>

@@ -1,6 +1,7 @@
 // The options of the provider are only reachable through its internal extension (npgsql/efcore.pg#3063).
 #pragma warning disable EF1001
 
+using System.Data;
 using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
@@ -401,8 +402,31 @@ internal sealed class ReadRouter(
         Forget();
     }
 
+    /// <summary>Gets whether no connection of the router is open and no transaction, so that nothing has to be sent to end the lease of its context.</summary>
+    public bool IsIdle =>
+        _connections is not { IsIdle: false }
+        && (_session?.Connection is null || Connection is { CurrentTransaction: null, DbConnection.State: ConnectionState.Closed })
+        && Shards is not { IsIdle: false };
+
     /// <inheritdoc />
-    public async Task ResetStateAsync(CancellationToken cancellationToken = default)
+    public Task ResetStateAsync(CancellationToken cancellationToken = default)
+    {
+        // Mostly everything is closed by now, and each asynchronous method would cost more than what it does.
+        if (!IsIdle)
+        {
+            return ResetOpenAsync(cancellationToken);
+        }
+
+        if (connection is null && _session?.Connection is not null)
+        {
+            NodeConnections.Reset(Connection);
+        }
+
+        ResetState();
+        return Task.CompletedTask;
+    }
+
+    private async Task ResetOpenAsync(CancellationToken cancellationToken)
     {
         if (_connections is not null)
         {

@@ -1,11 +1,13 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using EfScaling.Consistency;
 using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace EfScaling.IntegrationTests.Sharding;
 
@@ -224,6 +226,49 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
         }
 
         Assert.NotEqual("rolled back", await context.Customers.Where(c => c.Id == one).Select(c => c.Name).SingleAsync());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_lease_leaves_open_on_any_shard_is_closed_when_its_context_returns_to_the_pool(bool isAsync)
+    {
+        var one = databases.ConnectionsOf(maxPoolSize: 1);
+        await using var services = new ServiceCollection()
+            .AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o, ReadContract.Primary, connections: one))
+            .BuildServiceProvider();
+        var factory = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+        int[] keys = [.. Enumerable.Range(1, ShopDatabases.Customers).DistinctBy(id => factory.ShardOf(ShardKey.Of(id)))];
+        Assert.Equal(4, keys.Length);
+        for (var round = 0; round < 3; round++)
+        {
+            // Each shard has one connection, for which a lease that comes later would wait in vain.
+            foreach (var id in keys)
+            {
+                var abandoning = factory.CreateDbContext();
+                if (isAsync)
+                {
+                    var rows = abandoning.Customers.Where(c => c.Id == id).AsAsyncEnumerable().GetAsyncEnumerator();
+                    Assert.True(await rows.MoveNextAsync());
+                    await abandoning.DisposeAsync();
+                }
+                else
+                {
+                    var rows = abandoning.Customers.Where(c => c.Id == id).AsEnumerable().GetEnumerator();
+                    Assert.True(rows.MoveNext());
+                    abandoning.Dispose();
+                }
+            }
+
+            await using var next = factory.CreateDbContext();
+            Assert.Null(next.Database.LastRouting());
+            foreach (var id in keys.Reverse())
+            {
+                next.Add(new Order { CustomerId = id, Total = 9 });
+                await next.SaveChangesAsync();
+                Assert.Equal(1, await next.Orders.Where(o => o.CustomerId == id && o.Total == 9).ExecuteDeleteAsync());
+            }
+        }
     }
 
     [Fact]

@@ -70,15 +70,30 @@ public sealed class ShopDatabases(ClusterFixture fixture) : IAsyncLifetime
     /// <param name="contract">What reads ask for.</param>
     /// <param name="cache">Sets up the cache.</param>
     /// <param name="more">Sets more of the shards.</param>
+    /// <param name="connections">What leads to the primary of each shard; <see langword="null"/> for what is usual.</param>
     /// <remarks>All with the same capabilities: for each other choice of them EF builds services of its own, and warns after twenty.</remarks>
-    public DbContextOptionsBuilder Configure(DbContextOptionsBuilder options, ReadContract contract, Action<QueryCacheOptionsBuilder>? cache = null, Action<ShardingOptionsBuilder>? more = null) => options
+    public DbContextOptionsBuilder Configure(
+        DbContextOptionsBuilder options,
+        ReadContract contract,
+        Action<QueryCacheOptionsBuilder>? cache = null,
+        Action<ShardingOptionsBuilder>? more = null,
+        Func<string, string>? connections = null) => options
         .UseNpgsql()
         .UseSharding(s =>
         {
-            Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])).DefaultContract(contract)));
+            Array.ForEach(
+                _shards,
+                shard => s.AddShard(shard, (connections ?? (name => ConnectionTo(name)))(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])).DefaultContract(contract)));
             more?.Invoke(s);
         })
         .UseQueryCache(cache);
+
+    /// <summary>What leads to each shard by a pool of its own.</summary>
+    public Func<string, string> ConnectionsOf(int maxPoolSize)
+    {
+        var application = Guid.NewGuid().ToString("N");
+        return shard => new NpgsqlConnectionStringBuilder(ConnectionTo(shard)) { MaxPoolSize = maxPoolSize, Timeout = 10, ApplicationName = application }.ConnectionString;
+    }
 
     public async ValueTask DisposeAsync()
     {

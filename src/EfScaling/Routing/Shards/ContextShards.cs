@@ -36,6 +36,9 @@ internal sealed class ContextShards(
 
     private readonly ShardResolver _resolver = new(database.DefaultShard);
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
+
+    // Those that something has asked for since the context was lent. The others are as they were made ready.
+    private readonly HashSet<ReadRouter> _used = [];
     private (ConsistencySession? Session, long Epoch) _noted;
     private ShardRecovery? _recovery;
     private SpanningTransaction? _spanning;
@@ -426,35 +429,74 @@ internal sealed class ContextShards(
 
     private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 
+    /// <summary>Gets whether no connection of the context to another shard is open, so that nothing has to be sent to end its lease.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            foreach (var router in _used)
+            {
+                if (!router.IsIdle)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>Makes ready for the next lease of a pooled context.</summary>
-    /// <remarks>All routers are made ready, even if one fails; the same holds for disposing.</remarks>
+    /// <remarks>All routers that the lease has used are made ready, even if one fails; the same holds for all when they are disposed.</remarks>
     public void Reset()
     {
         (_noted, Pinned, _spanning, _around) = (default, null, null, default);
-        ForEachRouter(r => r.ResetState());
+        try
+        {
+            ForEachUsed(static r => r.ResetState());
+        }
+        finally
+        {
+            _used.Clear();
+        }
     }
 
     /// <inheritdoc cref="Reset" />
-    public Task ResetAsync(CancellationToken cancellationToken)
+    public async Task ResetAsync(CancellationToken cancellationToken)
     {
         (_noted, Pinned, _spanning, _around) = (default, null, null, default);
-        return ForEachRouterAsync(r => r.ResetStateAsync(cancellationToken));
+        try
+        {
+            await ForEachUsedAsync(r => r.ResetStateAsync(cancellationToken)).ConfigureAwait(false);
+        }
+        finally
+        {
+            _used.Clear();
+        }
     }
 
     /// <inheritdoc />
-    public void Dispose() => ForEachRouter(r => r.Dispose());
+    public void Dispose()
+    {
+        _used.UnionWith(_routers.Values);
+        ForEachUsed(static r => r.Dispose());
+    }
 
     /// <inheritdoc />
-    public async ValueTask DisposeAsync() => await ForEachRouterAsync(r => r.DisposeAsync().AsTask()).ConfigureAwait(false);
+    public async ValueTask DisposeAsync()
+    {
+        _used.UnionWith(_routers.Values);
+        await ForEachUsedAsync(static r => r.DisposeAsync().AsTask()).ConfigureAwait(false);
+    }
 
     private static string Names(IReadOnlyList<string> shards) => string.Join(", ", shards.Select(s => $"'{s}'"));
 
     // One that fails must not keep the connections of the others from being given back.
 #pragma warning disable CA1031
-    private void ForEachRouter(Action<ReadRouter> end)
+    private void ForEachUsed(Action<ReadRouter> end)
     {
-        var failures = new List<Exception>();
-        foreach (var router in _routers.Values)
+        List<Exception>? failures = null;
+        foreach (var router in _used)
         {
             try
             {
@@ -462,17 +504,17 @@ internal sealed class ContextShards(
             }
             catch (Exception failure)
             {
-                failures.Add(failure);
+                (failures ??= []).Add(failure);
             }
         }
 
         ThrowIfAny(failures);
     }
 
-    private async Task ForEachRouterAsync(Func<ReadRouter, Task> end)
+    private async Task ForEachUsedAsync(Func<ReadRouter, Task> end)
     {
-        var failures = new List<Exception>();
-        foreach (var router in _routers.Values)
+        List<Exception>? failures = null;
+        foreach (var router in _used)
         {
             try
             {
@@ -480,7 +522,7 @@ internal sealed class ContextShards(
             }
             catch (Exception failure)
             {
-                failures.Add(failure);
+                (failures ??= []).Add(failure);
             }
         }
 
@@ -488,11 +530,11 @@ internal sealed class ContextShards(
     }
 #pragma warning restore CA1031
 
-    private static void ThrowIfAny(List<Exception> failures)
+    private static void ThrowIfAny(List<Exception>? failures)
     {
         switch (failures)
         {
-            case []:
+            case null:
                 return;
             case [var failure]:
                 ExceptionDispatchInfo.Throw(failure);
@@ -664,6 +706,7 @@ internal sealed class ContextShards(
             _routers[shard] = router = connect(database.Options.Find(shard)!);
         }
 
+        _used.Add(router);
         return router;
     }
 

@@ -2,6 +2,7 @@ using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Replication;
 using EfScaling.Routing;
+using EfScaling.Routing.Scatter;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
@@ -40,6 +41,23 @@ public static class EfScalingDatabaseFacadeExtensions
         Enum.IsDefined(contract)
             ? Router(database, nameof(UseContract)).Terms.Enter(contract, null)
             : throw new ArgumentOutOfRangeException(nameof(contract), contract, "The value is not defined.");
+
+    /// <summary>Leaves the rows of shards that do not answer out of queries over several shards, until the scope is disposed.</summary>
+    /// <param name="database">The context's <c>Database</c>.</param>
+    /// <param name="report">The scope, which tells whose rows are missing. Look at it behind each query.</param>
+    /// <returns>The scope.</returns>
+    /// <remarks>
+    /// A result of only some shards is kept in no cache. Counts and sums are those of the shards that answered. A shard that breaks behind its first row, or that
+    /// the whole query needs, fails the query as it does elsewhere; so does the last one that could answer.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">The context does not use sharding, or is bound to one shard.</exception>
+    public static PartialResults AllowPartialResults(this DatabaseFacade database, out PartialResults report)
+    {
+        var router = Router(database, nameof(AllowPartialResults));
+        return report = router.Shards is { IsBound: false }
+            ? router.Partial = new PartialResults(router)
+            : throw new InvalidOperationException("AllowPartialResults was called on a context of one shard, whose queries have all of its rows or fail. Call it on a context that spans all shards, CreateDbContext().");
+    }
 
     /// <summary>Returns the token of all that the context, and the session it runs in, has written and seen.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>

@@ -30,7 +30,7 @@ internal sealed class PlannedSqlGeneratorFactory(IQuerySqlGeneratorFactory inner
             if (shards is not null)
             {
                 ShardingMeter.CountPlan();
-                routed = routed.With(shards, queryExpression is SelectExpression root ? new ScatterPlans(root, part => PartOf(root, part)) : null);
+                routed = routed.With(shards, queryExpression is SelectExpression root ? new ScatterPlans(root, part => PartOf(root, part)) : null, SpreadOf(queryExpression));
             }
 
             var facts = isCached ? QueryFactsReader.Read(queryExpression) : null;
@@ -43,6 +43,9 @@ internal sealed class PlannedSqlGeneratorFactory(IQuerySqlGeneratorFactory inner
                 ? routed.With(QueryPlan.FromTag(tag), CommentOf(tag), facts)
                 : routed;
         }
+
+        // Judged only for writes that are not of one shard.
+        private static Lazy<ScatterRefusal?>? SpreadOf(Expression tree) => tree is SelectExpression ? null : new(() => SpreadWrite.Judge(tree));
 
         // Each time by a generator of its own: parts are generated later, and on other threads.
         private IRelationalCommand Generate(Expression tree, ShardPlan? shards) =>

@@ -9,6 +9,7 @@ using EfScaling.Caching;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
+using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Shards;
 using EfScaling.Routing.Transactions;
 using EfScaling.Sharding;
@@ -69,6 +70,9 @@ internal sealed class ReadRouter(
 
     /// <summary>Gets the transaction of the application that commands on whatever shard are part of; <see langword="null"/> if there is none.</summary>
     public SpanningTransaction? Spanning => home?.Shards?.Spanning;
+
+    /// <summary>Gets or sets the scope in which shards that do not answer are left out; <see langword="null"/> outside of one.</summary>
+    public PartialResults? Partial { get; set; }
 
     /// <summary>Gets the shard that the router's commands run on; <see langword="null"/> without sharding.</summary>
     public string? ShardName => shard?.Name ?? Shards?.Own;
@@ -644,5 +648,6 @@ internal sealed class ReadRouter(
         Turn = null;
         LastDecision = null;
         IsReadOnly = false;
+        Partial = null;
     }
 }

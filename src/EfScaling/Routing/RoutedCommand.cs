@@ -5,6 +5,7 @@ using EfScaling.Diagnostics;
 using EfScaling.Replication;
 using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Shards;
+using EfScaling.Routing.Transactions;
 using EfScaling.Sharding.Catalog;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -44,6 +45,9 @@ internal sealed class RoutedCommand(
     /// <summary>Gets how the query is answered from several shards; <see langword="null"/> for commands that are no query, and without sharding.</summary>
     public ScatterPlans? Scatter { get; private set; }
 
+    /// <summary>Gets why a set-based write cannot be left to several shards, if it cannot; <see langword="null"/> for commands that are none, and without sharding.</summary>
+    public Lazy<ScatterRefusal?>? Spread { get; private set; }
+
     /// <summary>Gets what <c>ExecuteUpdate</c> or <c>ExecuteDelete</c> writes; <see langword="null"/> for other commands.</summary>
     public WriteFacts? Written { get; private set; }
 
@@ -61,13 +65,14 @@ internal sealed class RoutedCommand(
     }
 
     /// <summary>Returns the command with what it writes.</summary>
-    public RoutedCommand With(WriteFacts written) => new(Dependencies, CommandText, LogCommandText, Parameters) { Written = written, Shards = Shards };
+    public RoutedCommand With(WriteFacts written) => new(Dependencies, CommandText, LogCommandText, Parameters) { Written = written, Shards = Shards, Spread = Spread };
 
     /// <summary>Returns the command with what its SQL says about shards.</summary>
     /// <param name="shards">What it says.</param>
     /// <param name="scatter">How it is answered from several; <see langword="null"/> if it is no query.</param>
-    public RoutedCommand With(ShardPlan shards, ScatterPlans? scatter) =>
-        new(Dependencies, CommandText, LogCommandText, Parameters) { Plan = Plan, Query = Query, Written = Written, Shards = shards, Scatter = scatter };
+    /// <param name="spread">Why it cannot be left to several; <see langword="null"/> if it is no set-based write.</param>
+    public RoutedCommand With(ShardPlan shards, ScatterPlans? scatter, Lazy<ScatterRefusal?>? spread) =>
+        new(Dependencies, CommandText, LogCommandText, Parameters) { Plan = Plan, Query = Query, Written = Written, Shards = shards, Scatter = scatter, Spread = spread };
 
     /// <summary>Returns the command as a part of a query over several shards.</summary>
     /// <param name="plan">What translation found out about the query.</param>
@@ -106,7 +111,8 @@ internal sealed class RoutedCommand(
         base.PopulateFrom(commandTemplate);
         _claim = null;
         var template = commandTemplate as RoutedCommand;
-        (Plan, Query, Written, Shards, Scatter) = (template?.Plan, template?.Query, template?.Written, template?.Shards, template?.Scatter);
+        (Plan, Query, Written) = (template?.Plan, template?.Query, template?.Written);
+        (Shards, Scatter, Spread) = (template?.Shards, template?.Scatter, template?.Spread);
     }
 
     /// <inheritdoc />
@@ -134,7 +140,12 @@ internal sealed class RoutedCommand(
 
     private int RunNonQuery(RelationalCommandParameterObject parameterObject)
     {
-        var router = Route(ref parameterObject);
+        if (RouteWrite(ref parameterObject) is not { } router)
+        {
+            var targets = TargetsOfSpread(parameterObject, out var write);
+            return write.Run(shard => WriteOn(targets[shard], parameterObject));
+        }
+
         return router.Shards is { } shards && shards.WritesCopies(Shards)
             ? shards.CopiesFor(parameterObject.Connection).Run(shard => Write(shard, On(shard.Connection, parameterObject, readerColumns: null)))
             : Write(router, parameterObject);
@@ -142,11 +153,44 @@ internal sealed class RoutedCommand(
 
     private Task<int> RunNonQueryAsync(RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
     {
-        var router = Route(ref parameterObject);
+        if (RouteWrite(ref parameterObject) is not { } router)
+        {
+            var targets = TargetsOfSpread(parameterObject, out var write);
+            return write.RunAsync(shard => WriteOnAsync(targets[shard], parameterObject, cancellationToken), cancellationToken);
+        }
+
         return router.Shards is { } shards && shards.WritesCopies(Shards)
             ? shards.CopiesFor(parameterObject.Connection)
                 .RunAsync(shard => WriteAsync(shard, On(shard.Connection, parameterObject, readerColumns: null), cancellationToken), cancellationToken)
             : WriteAsync(router, parameterObject, cancellationToken);
+    }
+
+    // The shards that a set-based write is left to, and the transaction over them.
+    private Dictionary<ReadRouter, ScatterTarget> TargetsOfSpread(in RelationalCommandParameterObject parameterObject, out DistributedWrite write)
+    {
+        var shards = HomeOf(parameterObject.Connection.Context).Shards!;
+        if (Spread!.Value is { } refusal)
+        {
+            throw shards.Refusal(Shards!, parameterObject, refusal);
+        }
+
+        var targets = shards.TargetsOf(Shards!, parameterObject);
+        write = shards.WriteFor([.. targets.Select(t => t.Router.ShardName!)], parameterObject.Connection);
+        return targets.ToDictionary(t => t.Router);
+    }
+
+    private int WriteOn(in ScatterTarget target, in RelationalCommandParameterObject parameterObject)
+    {
+        (_router, _claim) = (target.Router, target.Claim);
+        CountCommand(target.Router, parameterObject.CommandSource);
+        return Write(target.Router, On(target.Router.Connection, parameterObject, readerColumns: null));
+    }
+
+    private Task<int> WriteOnAsync(in ScatterTarget target, in RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken)
+    {
+        (_router, _claim) = (target.Router, target.Claim);
+        CountCommand(target.Router, parameterObject.CommandSource);
+        return WriteAsync(target.Router, On(target.Router.Connection, parameterObject, readerColumns: null), cancellationToken);
     }
 
     /// <inheritdoc />
@@ -596,6 +640,9 @@ internal sealed class RoutedCommand(
 
     // Nothing if the query is to be answered from several shards.
     private ReadRouter? RouteRead(ref RelationalCommandParameterObject parameterObject) => Route(ref parameterObject, mayScatter: Scatter is not null);
+
+    // Nothing if the write is to be left to several shards.
+    private ReadRouter? RouteWrite(ref RelationalCommandParameterObject parameterObject) => Route(ref parameterObject, mayScatter: Spread is not null);
 
     private ReadRouter? Route(ref RelationalCommandParameterObject parameterObject, bool mayScatter)
     {

@@ -57,9 +57,9 @@ internal sealed class ScatterPlanner
                 planner.PlanSubqueries(value, body.Facts, body.Rows.Anchors, body.Rows.Anchors, body.Pins);
             }
 
-            return planner._steps.Count == 0 && !planner._needsWholeBuckets && body.Head == Head.Local && body.Rows.Kind == RowsKind.Shards
+            return planner._steps.Count == 0 && !planner._needsWholeBuckets && body is { Head: Head.Local, Rows.Kind: RowsKind.Shards }
                 ? null
-                : new ScatterRefusedException(ScatterRule.NotUnderstood, select).Refusal;
+                : new ScatterRefusedException(ScatterRule.WriteFromOtherRows, select).Refusal;
         }
         catch (ScatterRefusedException refused)
         {
@@ -387,7 +387,7 @@ internal sealed class ScatterPlanner
         if (firstRows.Kind == RowsKind.Shards && secondRows.Kind == RowsKind.Shards)
         {
             var shared = Shared(operation, first, firstRows, second, secondRows);
-            if (shared.Length > 0 || operation is UnionExpression { IsDistinct: false })
+            if (shared.Length > 0 || (operation is UnionExpression { IsDistinct: false } && !firstRows.Anchors.Concat(secondRows.Anchors).Any(a => a.Map is null)))
             {
                 return (operation.Update(first, second), new Rows(RowsKind.Shards, shared));
             }

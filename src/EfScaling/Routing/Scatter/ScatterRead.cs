@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.ExceptionServices;
+using EfScaling.Replication;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Query;
@@ -46,9 +47,9 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             {
                 for (var shard = 0; shard < results.Length; shard++)
                 {
-                    while (results[shard].Read())
+                    while (results[shard]?.Read() == true)
                     {
-                        Count(collected.Add(results[shard].DbDataReader, NumberOf(targets[shard])));
+                        Count(collected.Add(results[shard]!.DbDataReader, NumberOf(targets[shard])));
                     }
                 }
             }
@@ -91,9 +92,9 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             {
                 for (var shard = 0; shard < results.Length; shard++)
                 {
-                    while (await results[shard].ReadAsync(cancellationToken).ConfigureAwait(false))
+                    while (results[shard] is { } result && await result.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        Count(collected.Add(results[shard].DbDataReader, NumberOf(targets[shard])));
+                        Count(collected.Add(result.DbDataReader, NumberOf(targets[shard])));
                     }
                 }
             }
@@ -128,18 +129,19 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 
     private List<ScatterTarget> FinalTargets(ScatterPlan plan) => plan.Merge is null ? [new ScatterTarget(home, null)] : TargetsOf(plan.Final);
 
-    private RelationalDataReader Give(ScatterPlan plan, List<ScatterTarget> targets, RelationalDataReader[] results)
+    private RelationalDataReader Give(ScatterPlan plan, List<ScatterTarget> targets, RelationalDataReader?[] results)
     {
         home.NoteScatter(targets[^1].Router, _asked);
         if (plan.Merge is not { } merge)
         {
-            return results[0];
+            return results[0]!;
         }
 
+        RelationalDataReader[] answers = [.. results.OfType<RelationalDataReader>()];
         var parameters = command.ParameterValues ?? new Dictionary<string, object?>();
         var offset = merge.Offset is { } skipped ? CountIn(skipped, parameters) : 0;
         var limit = merge.Limit is { } wanted ? CountIn(wanted, parameters) : long.MaxValue;
-        return new ScatterDataReader(results, new MergedDataReader(results, merge.Columns, merge.Keys, offset, limit));
+        return new ScatterDataReader(answers, new MergedDataReader(answers, merge.Columns, merge.Keys, offset, limit));
     }
 
     // Whoever buffers results, so that a strategy may run them again or another query can begin, buffers those of each shard, with the keys of the order.
@@ -193,7 +195,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 
     // Stops the others when one fails, and waits for all of them.
 #pragma warning disable CA1031
-    private RelationalDataReader[] Run(RoutedCommand part, List<ScatterTarget> targets, IReadOnlyList<ReaderColumn?>? buffered)
+    private RelationalDataReader?[] Run(RoutedCommand part, List<ScatterTarget> targets, IReadOnlyList<ReaderColumn?>? buffered)
     {
         var results = new RelationalDataReader?[targets.Count];
         Exception? first = null;
@@ -210,19 +212,22 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             }
             catch (Exception failure)
             {
-                Interlocked.CompareExchange(ref first, failure, null);
+                if (!LeavesOut(targets[i], failure))
+                {
+                    Interlocked.CompareExchange(ref first, failure, null);
+                }
             }
         });
-        if (first is not null)
+        if ((first ?? NobodyAnswered(targets, results)) is { } reason)
         {
             Abandon(() => ScatterDataReader.End(results));
-            ExceptionDispatchInfo.Throw(first);
+            ExceptionDispatchInfo.Throw(reason);
         }
 
-        return results!;
+        return results;
     }
 
-    private async Task<RelationalDataReader[]> RunAsync(
+    private async Task<RelationalDataReader?[]> RunAsync(
         RoutedCommand part, List<ScatterTarget> targets, IReadOnlyList<ReaderColumn?>? buffered, CancellationToken cancellationToken)
     {
         var results = new RelationalDataReader?[targets.Count];
@@ -230,13 +235,13 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var runs = targets.ConvertAll(Begin(part));
         await Task.WhenAll(Enumerable.Range(0, targets.Count).Select(RunOneAsync)).ConfigureAwait(false);
-        if (first is not null)
+        if ((first ?? NobodyAnswered(targets, results)) is { } reason)
         {
             await AbandonAsync(results).ConfigureAwait(false);
-            ExceptionDispatchInfo.Throw(first);
+            ExceptionDispatchInfo.Throw(reason);
         }
 
-        return results!;
+        return results;
 
         async Task RunOneAsync(int i)
         {
@@ -247,13 +252,28 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             }
             catch (Exception failure)
             {
-                if (Interlocked.CompareExchange(ref first, failure, null) is null)
+                if (!LeavesOut(targets[i], failure) && Interlocked.CompareExchange(ref first, failure, null) is null)
                 {
                     await stop.CancelAsync().ConfigureAwait(false);
                 }
             }
         }
     }
+
+    // Whether the application goes without the rows of a shard that does not answer.
+    private bool LeavesOut(in ScatterTarget target, Exception failure)
+    {
+        if (home.Partial is not { } partial || failure is not (ShardConnectionException or NoEligibleNodeException))
+        {
+            return false;
+        }
+
+        partial.Note(target.Router.ShardName!, failure);
+        return true;
+    }
+
+    private Exception? NobodyAnswered(List<ScatterTarget> targets, RelationalDataReader?[] results) =>
+        targets.Count > 0 && Array.TrueForAll(results, r => r is null) ? home.Partial?.Failures[targets[0].Router.ShardName!] : null;
 
     private Converter<ScatterTarget, RoutedCommand> Begin(RoutedCommand part) => target =>
     {

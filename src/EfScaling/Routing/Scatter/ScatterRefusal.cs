@@ -20,6 +20,8 @@ internal sealed record ScatterRefusal(ScatterRule Rule, string Fragment)
             "is an intermediate result whose type in the database is not known. Select mapped columns instead",
         ScatterRule.SplitBuckets =>
             "is told by ids alone, which tell buckets, and keys of a bucket are pinned to different shards. Compare the shard keys themselves",
+        ScatterRule.WriteFromOtherRows =>
+            "chooses the rows to write, or computes their values, by rows that may live on other shards. Load what it depends on first and use the values in Contains(...) or in the setters",
         _ => "does not show which rows it reads. Write it in LINQ, or run it on each shard by ForEachShardAsync(...)",
     };
 }

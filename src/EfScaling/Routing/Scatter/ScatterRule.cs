@@ -23,4 +23,7 @@ public enum ScatterRule
 
     /// <summary>Ids tell only buckets, and keys of one bucket are pinned to different shards.</summary>
     SplitBuckets,
+
+    /// <summary>A set-based write chooses or computes by rows that may live on other shards than those that it writes.</summary>
+    WriteFromOtherRows,
 }

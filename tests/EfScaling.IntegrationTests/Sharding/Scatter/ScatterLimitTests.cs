@@ -1,0 +1,131 @@
+using System.Net;
+using System.Net.Sockets;
+using EfScaling.Consistency;
+using EfScaling.Routing.Scatter;
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace EfScaling.IntegrationTests.Sharding.Scatter;
+
+/// <summary>What queries over several shards do when a shard does not answer, when they take too much, and when they are broken off.</summary>
+public sealed class ScatterLimitTests(ShopDatabases databases) : IClassFixture<ShopDatabases>
+{
+    [Fact]
+    public async Task Shards_that_do_not_answer_are_left_out_only_where_the_application_says_so()
+    {
+        await using var services = ServicesWithADeadShard();
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
+        var failure = await Assert.ThrowsAnyAsync<Exception>(() => context.Customers.CountAsync());
+        Assert.Contains("'dead'", failure.ToString(), StringComparison.Ordinal);
+
+        using (context.Database.AllowPartialResults(out var report))
+        {
+            Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
+            Assert.Equal(ShopDatabases.Customers, (await context.Customers.AsNoTracking().OrderBy(c => c.Id).ToListAsync()).Count);
+            Assert.Equal(ShopDatabases.Customers, context.Customers.AsNoTracking().OrderBy(c => c.Id).ToList().Count);
+            Assert.False(report.AreComplete);
+            Assert.Equal("dead", Assert.Single(report.Failures).Key);
+        }
+
+        await Assert.ThrowsAnyAsync<Exception>(() => context.Customers.CountAsync());
+        await using var bound = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContextOnShard("north");
+        Assert.Contains("CreateDbContext()", Assert.Throws<InvalidOperationException>(() => bound.Database.AllowPartialResults(out _)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_shard_that_refuses_the_query_itself_fails_it_also_where_shards_may_be_left_out()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        using (context.Database.AllowPartialResults(out var report))
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => context.Customers.Select(c => 1 / (c.Id - c.Id)).ToListAsync());
+            Assert.True(report.AreComplete);
+        }
+    }
+
+    [Fact]
+    public async Task Too_many_intermediate_rows_end_the_query_and_leave_the_context_usable()
+    {
+        await using var services = Services(s => s.ScatterBudget(new ScatterBudget { MaxRows = 10 }));
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
+        var groups = context.Orders.GroupBy(o => o.CustomerId % 9).Select(g => new { g.Key, Count = g.Count() });
+        Assert.Contains("ScatterBudget", (await Assert.ThrowsAsync<ScatterBudgetExceededException>(() => groups.ToListAsync())).Message, StringComparison.Ordinal);
+        Assert.Throws<ScatterBudgetExceededException>(() => groups.ToList());
+
+        // What is merged as it comes is not counted, nor are a few rows.
+        Assert.Equal(ShopDatabases.Customers, (await context.Customers.OrderBy(c => c.Id).ToListAsync()).Count);
+        Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
+    }
+
+    [Fact]
+    public async Task More_shards_than_allowed_are_not_asked()
+    {
+        await using var services = Services(s => s.ScatterBudget(new ScatterBudget { MaxShards = 3 }));
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
+        Assert.Contains("4 shards", (await Assert.ThrowsAsync<ScatterBudgetExceededException>(() => context.Customers.ToListAsync())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Cancellation_ends_the_query_on_all_shards_at_once()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
+        var started = TimeProvider.System.GetTimestamp();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => context.Customers.Where(c => c.Id > 0 && ShopContext.Sleep(20) != null).ToListAsync(cancel.Token));
+        Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(15), "The query went on.");
+        Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync(CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_left_early_gives_its_connections_back()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        for (var round = 0; round < 3; round++)
+        {
+            await foreach (var customer in context.Customers.AsNoTracking().OrderBy(c => c.Id).AsAsyncEnumerable())
+            {
+                Assert.Equal(1, customer.Id);
+                break;
+            }
+
+            Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_query_is_explained_without_being_run()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        Assert.StartsWith(
+            "several shards\n  collected from north, east, south, west: SELECT s.c0::text",
+            context.Orders.GroupBy(o => o.CustomerId % 2).Select(g => new { g.Key, Count = g.Count() }).ToRoutingString(),
+            StringComparison.Ordinal);
+        Assert.StartsWith("several shards\n  merged in order from north, east, south, west: SELECT", context.Customers.OrderBy(c => c.Id).ToRoutingString(), StringComparison.Ordinal);
+        await context.Customers.OrderBy(c => c.Id).ToListAsync();
+        Assert.Equal("east, north, south, west", context.Database.LastRouting()!.Value.Shard);
+    }
+
+    private ServiceProvider Services(Action<ShardingOptionsBuilder> sharding) => new ServiceCollection()
+        .AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o, ReadContract.Primary, more: sharding))
+        .BuildServiceProvider();
+
+    // A fifth shard, at a port that nobody listens at; the first four keep the keys that they have.
+    private ServiceProvider ServicesWithADeadShard()
+    {
+        return Services(s => s
+            .AddShard("dead", Nobody(), r => r.AddReplica(Nobody()).DefaultContract(ReadContract.Primary))
+            .UseMap(shards => new DirectoryShardMap(
+                new HashShardMap([.. shards.Where(n => n != "dead")], HashShardMap.DefaultBucketCount, [ShardKeyType.Int4]),
+                new Dictionary<ShardKey, string> { [ShardKey.Of(-1)] = "dead" },
+                ["dead"])));
+    }
+
+    private static string Nobody()
+    {
+        using var nobody = new TcpListener(IPAddress.Loopback, 0);
+        nobody.Start();
+        return $"Host=127.0.0.1;Port={((IPEndPoint)nobody.LocalEndpoint).Port};Username=u;Database=d;Timeout=1";
+    }
+}

@@ -9,12 +9,12 @@ namespace Microsoft.EntityFrameworkCore;
 /// <summary>Sets up transactions over several shards, and settles those that were interrupted.</summary>
 public static class ShardTransactionDatabaseFacadeExtensions
 {
-    /// <summary>Creates on every shard the table <c>efscaling.decision</c>, which transactions over several shards need, where it is missing.</summary>
+    /// <summary>Creates on every shard the tables <c>efscaling.decision</c>, which transactions over several shards need, and <c>efscaling.saga</c>, where they are missing.</summary>
     /// <param name="database">The context's <c>Database</c>; on a context of one shard, that shard is set up alone.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <remarks>
     /// <c>MigrateAsync</c> and <c>EnsureCreatedAsync</c> on a context that spans all shards, and <c>CreateShardCatalogAsync</c>, do so too. The role of the application needs <c>USAGE</c> on the
-    /// schema, and <c>SELECT, INSERT, DELETE</c> on the table.
+    /// schema, and <c>SELECT, INSERT, DELETE</c> on the first table, <c>SELECT, INSERT, UPDATE</c> on the second.
     /// </remarks>
     /// <exception cref="ShardsFailedException">Some shards failed; the others are set up.</exception>
     /// <exception cref="InvalidOperationException">The context has no shards.</exception>

@@ -164,7 +164,7 @@ public sealed class ReferenceTableTests(PressDatabases databases) : IClassFixtur
             () => context.Topics.OrderBy(t => t.Name).Take(1).ExecuteDeleteAsync(),
         })
         {
-            var refusal = await Assert.ThrowsAsync<CrossShardException>(differing);
+            var refusal = await Assert.ThrowsAnyAsync<CrossShardException>(differing);
             Assert.Contains("it writes the reference table 'Topics', of which every shard has a copy, by more than its own rows", refusal.Message, StringComparison.Ordinal);
         }
 

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace EfScaling.Routing.Schema;
 
-/// <summary>Makes the table in which a shard keeps what is decided about transactions over several shards.</summary>
+/// <summary>Makes the tables in which a shard keeps what is decided about transactions over several shards, and how far sagas are.</summary>
 /// <remarks>On the context's own connection, which is open, under the lock of the schema.</remarks>
 internal static class DecisionTable
 {
@@ -12,7 +12,7 @@ internal static class DecisionTable
     public static void Create(DbContext context)
     {
         using var command = context.Database.GetDbConnection().CreateCommand();
-        command.CommandText = DecisionSql.Create;
+        command.CommandText = $"{DecisionSql.Create};\n{SagaTable.Create}";
         try
         {
             command.ExecuteNonQuery();
@@ -43,7 +43,7 @@ internal static class DecisionTable
         var command = context.Database.GetDbConnection().CreateCommand();
         await using (command.ConfigureAwait(false))
         {
-            command.CommandText = DecisionSql.Create;
+            command.CommandText = $"{DecisionSql.Create};\n{SagaTable.Create}";
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
     }

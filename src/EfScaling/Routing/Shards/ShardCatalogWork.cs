@@ -217,6 +217,7 @@ internal sealed class ShardCatalogWork(ContextShards shards)
                 await ExecuteAsync(connection, "SELECT pg_advisory_xact_lock(hashtextextended('efscaling.ownership', 0))", cancellationToken).ConfigureAwait(false);
                 await ExecuteAsync(connection, CatalogSql.CreateOwnership, cancellationToken).ConfigureAwait(false);
                 await ExecuteAsync(connection, DecisionSql.Create, cancellationToken).ConfigureAwait(false);
+                await ExecuteAsync(connection, SagaTable.Create, cancellationToken).ConfigureAwait(false);
                 await ExecuteAsync(
                     connection,
                     "INSERT INTO efscaling.shard (name, catalog) VALUES ($1, $2) ON CONFLICT DO NOTHING",

@@ -69,13 +69,13 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
     public Task<T> RunAsync<T>(Func<Task<T>> write, CancellationToken cancellationToken) =>
         RunAsync(() => new ValueTask<T>(write()), async: true, cancellationToken).AsTask();
 
-    /// <summary>Commits transactions of several shards, each of which has written.</summary>
+    /// <summary>Commits transactions of shards, each of which has written.</summary>
     /// <param name="shards">The shards of the context.</param>
     /// <param name="open">The open transactions, by the names of their shards.</param>
     /// <param name="async">Whether to wait asynchronously.</param>
     /// <param name="cancellationToken">Ends the wait, before the commit.</param>
     public static ValueTask CommitAsync(ContextShards shards, IReadOnlyList<Participant> open, bool async, CancellationToken cancellationToken) =>
-        shards.Database.Options.CommitProtocol == CommitProtocol.BestEffort || !open.All(p => p.CanPrepare && p.CanDecide)
+        open.Count < 2 || shards.Database.Options.CommitProtocol == CommitProtocol.BestEffort || !open.All(p => p.CanPrepare && p.CanDecide)
             ? OrderedCommit.RunAsync(open, async, cancellationToken)
             : new DistributedCommit(shards, open).RunAsync(async, cancellationToken);
 
@@ -224,7 +224,7 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
             ExceptionDispatchInfo.Throw(failures[0]);
         }
 
-        if (shards.Database.Options.CommitProtocol == CommitProtocol.TwoPhase)
+        if (open.Count > 1 && shards.Database.Options.CommitProtocol == CommitProtocol.TwoPhase)
         {
             Require(open);
         }

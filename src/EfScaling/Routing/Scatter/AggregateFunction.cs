@@ -39,9 +39,10 @@ internal static class AggregateFunction
 
     /// <summary>Splits an aggregate over all rows.</summary>
     /// <param name="aggregate">The aggregate.</param>
+    /// <param name="types">Tells the types of arguments.</param>
     /// <param name="part">Adds what a shard computes, with its type, and returns the column of the parts.</param>
     /// <returns>What makes the whole of the parts; <see langword="null"/> if that is not known.</returns>
-    public static SqlExpression? Split(SqlFunctionExpression aggregate, Func<SqlExpression, string, ColumnExpression> part)
+    public static SqlExpression? Split(SqlFunctionExpression aggregate, SqlTypes types, Func<SqlExpression, string, ColumnExpression> part)
     {
         var ordered = aggregate is PgFunctionExpression { AggregateOrderings.Count: > 0 };
         if (ordered || aggregate.Arguments is not { } arguments)
@@ -54,15 +55,15 @@ internal static class AggregateFunction
             case "COUNT":
                 return Call("coalesce", aggregate, AsLong(Call("sum", aggregate, part(aggregate, "bigint"))), new SqlFragmentExpression("0"));
 
-            case "SUM" when SumTypeOf(arguments[0]) is { } sum:
+            case "SUM" when SumTypeOf(types.Of(arguments[0])) is { } sum:
                 var total = Call("sum", aggregate, part(aggregate, sum));
                 return sum == "bigint" ? AsLong(total) : total;
 
-            case "MIN" or "MAX" or "BOOL_AND" or "BOOL_OR" when SqlShapes.TypeOf(arguments[0]) is { } type:
+            case "MIN" or "MAX" or "BOOL_AND" or "BOOL_OR" when types.Of(arguments[0]) is { } type:
                 return Call(aggregate.Name, aggregate, part(aggregate, type));
 
             // The server computes it this way, too, with the scale that its division gives.
-            case "AVG" when !IsQualified(aggregate) && SumTypeOf(arguments[0]) is { } sum and not ("real" or "interval"):
+            case "AVG" when !IsQualified(aggregate) && SumTypeOf(types.Of(arguments[0])) is { } sum and not ("real" or "interval"):
                 var terms = Call("sum", aggregate, part(Call("sum", aggregate, arguments[0]), sum == "bigint" ? "numeric" : sum));
                 var count = Call("sum", aggregate, part(Call("count", aggregate, arguments[0]), "bigint"));
                 return new SqlBinaryExpression(ExpressionType.Divide, terms, Call("nullif", aggregate, count, new SqlFragmentExpression("0")), aggregate.Type, aggregate.TypeMapping);
@@ -72,7 +73,7 @@ internal static class AggregateFunction
         }
     }
 
-    private static string? SumTypeOf(SqlExpression argument) => SqlShapes.TypeOf(argument) switch
+    private static string? SumTypeOf(string? type) => type switch
     {
         "smallint" or "integer" => "bigint",
         "bigint" or "numeric" => "numeric",

@@ -5,8 +5,9 @@ namespace EfScaling.Routing.Scatter;
 
 /// <summary>Rewrites what is computed for groups so that it is computed from the parts of the groups that the shards have.</summary>
 /// <param name="alias">What the collected parts are called.</param>
+/// <param name="types">Tells the types of what each shard computes.</param>
 /// <param name="columns">Takes what each shard computes, with the types.</param>
-internal sealed class GroupSplitter(string alias, List<(SqlExpression Expression, string Type)> columns) : ExpressionVisitor
+internal sealed class GroupSplitter(string alias, SqlTypes types, List<(SqlExpression Expression, string Type)> columns) : ExpressionVisitor
 {
     private readonly List<(SqlExpression Expression, ColumnExpression Column)> _known = [];
     private int _keys;
@@ -71,7 +72,7 @@ internal sealed class GroupSplitter(string alias, List<(SqlExpression Expression
             return AggregateFunction.OverDistinct(aggregate, column);
         }
 
-        if (AggregateFunction.Split(aggregate, Add) is { } whole)
+        if (AggregateFunction.Split(aggregate, types, Add) is { } whole)
         {
             return whole;
         }

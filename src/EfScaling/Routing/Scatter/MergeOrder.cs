@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 
 namespace EfScaling.Routing.Scatter;
 
@@ -32,13 +31,12 @@ internal static class MergeOrder
         ["time without time zone"] = new MergeType<long>("time without time zone", static (x, y) => x.CompareTo(y)),
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
-    /// <summary>Returns how the values of an expression are compared.</summary>
-    /// <param name="expression">The expression.</param>
+    /// <summary>Returns how the values of a type are compared.</summary>
+    /// <param name="type">The type, as SQL.</param>
     /// <param name="isDefaultText">Whether they are texts that the database's own collation orders, which must be by bytes.</param>
     /// <returns><see langword="null"/> if only PostgreSQL can.</returns>
-    public static MergeType? TypeOf(SqlExpression expression, out bool isDefaultText)
+    public static MergeType? TypeOf(string? type, out bool isDefaultText)
     {
-        var type = SqlShapes.TypeOf(expression);
         isDefaultText = type is "text" or "character varying";
         return type is null ? null
             : isDefaultText || IsInBytes(type) ? _text

@@ -8,4 +8,4 @@ namespace EfScaling.Routing.Scatter;
 /// <param name="Merge">How rows of several shards become those of the query; <see langword="null"/> if any one shard can run the final command.</param>
 /// <param name="NeedsWholeBuckets">Whether that holds only if all keys of a bucket live together.</param>
 /// <param name="Refusal">Why there is no way; then the rest says nothing.</param>
-internal sealed record ScatterPlan(ImmutableArray<ScatterStep> Steps, RoutedCommand Final, Merge? Merge, bool NeedsWholeBuckets, ScatterRefusal? Refusal);
+internal sealed record ScatterPlan(ImmutableArray<ScatterStep> Steps, ScatterStep Final, Merge? Merge, bool NeedsWholeBuckets, ScatterRefusal? Refusal);

@@ -20,11 +20,17 @@ namespace EfScaling.Routing.Scatter;
 /// </remarks>
 internal sealed class ScatterPlanner
 {
-    private readonly ScatterSteps _steps = new();
+    private readonly SqlTypes _types;
+    private readonly ScatterSteps _steps;
     private readonly bool _comparesTexts;
     private bool _needsWholeBuckets;
 
-    private ScatterPlanner(bool comparesTexts) => _comparesTexts = comparesTexts;
+    private ScatterPlanner(SelectExpression root)
+    {
+        _comparesTexts = !LooseTexts.InSetOperations(root);
+        _types = new SqlTypes(root);
+        _steps = new ScatterSteps(_types);
+    }
 
     /// <summary>Plans a query.</summary>
     /// <param name="root">The final tree.</param>
@@ -32,7 +38,7 @@ internal sealed class ScatterPlanner
     /// <returns>The outline, or why there is none.</returns>
     public static (ScatterOutline? Outline, ScatterRefusal? Refusal) Plan(SelectExpression root, bool byteOrder)
     {
-        var planner = new ScatterPlanner(comparesTexts: !LooseTexts.InSetOperations(root));
+        var planner = new ScatterPlanner(root);
         try
         {
             return (planner.PlanRoot(root, byteOrder), null);
@@ -48,7 +54,7 @@ internal sealed class ScatterPlanner
     /// <param name="values">What it computes for them.</param>
     public static ScatterRefusal? Judge(SelectExpression select, IEnumerable<SqlExpression> values)
     {
-        var planner = new ScatterPlanner(comparesTexts: !LooseTexts.InSetOperations(select));
+        var planner = new ScatterPlanner(select);
         try
         {
             var body = planner.PlanBody(select, new KeyFacts(planner._comparesTexts), []);
@@ -83,23 +89,23 @@ internal sealed class ScatterPlanner
         return Outline(body.Head == Head.Local ? _steps.Collect(body.Select) : Finish(body), null);
     }
 
-    private ScatterOutline Outline(SelectExpression final, MergeOutline? merge) =>
+    private ScatterOutline Outline(SelectExpression final, Merge? merge) =>
         new([.. _steps.All], final, merge, _needsWholeBuckets);
 
     // Rows in order are merged as they come, if their order is one that can be told here.
-    private static (SelectExpression Select, MergeOutline Merge)? TryMerge(SelectExpression select, bool byteOrder)
+    private (SelectExpression Select, Merge Merge)? TryMerge(SelectExpression select, bool byteOrder)
     {
         var (projections, keys, comparesDefaultTexts) = (select.Projection.ToList(), ImmutableArray.CreateBuilder<MergeKey>(), false);
-        var hasLimit = select.Limit is not null || select.Offset is not null;
-        if (select.IsDistinct && select.Orderings.Count > 0)
+
+        // The keys would be among the values that must differ.
+        if ((select.IsDistinct && select.Orderings.Count > 0) || CountOf(select.Limit) is not { } limit || CountOf(select.Offset) is not { } offset)
         {
-            // The keys would be among the values that must differ.
             return null;
         }
 
         foreach (var ordering in select.Orderings)
         {
-            if (MergeOrder.TypeOf(ordering.Expression, out var isDefaultText) is not { } type || (isDefaultText && !byteOrder))
+            if (MergeOrder.TypeOf(_types.Of(ordering.Expression), out var isDefaultText) is not { } type || (isDefaultText && !byteOrder))
             {
                 return null;
             }
@@ -111,7 +117,19 @@ internal sealed class ScatterPlanner
 
         return (
             select.Update(select.Tables, select.Predicate, select.GroupBy, select.Having, projections, select.Orderings, null, ScatterSteps.FirstOf(select)),
-            new MergeOutline(select.Projection.Count, keys.ToImmutable(), hasLimit ? select.Offset : null, select.Limit, comparesDefaultTexts));
+            new Merge(select.Projection.Count, keys.ToImmutable(), offset, limit, comparesDefaultTexts));
+    }
+
+    // The terms of which the least counts; EF says so of a limit behind another.
+    private static ImmutableArray<KeyTerm>? CountOf(SqlExpression? count)
+    {
+        if (count is null)
+        {
+            return [];
+        }
+
+        IReadOnlyList<SqlExpression> terms = count is SqlFunctionExpression { IsBuiltIn: true, Name: "LEAST", Arguments: { } arguments } ? arguments : [count];
+        return terms.All(t => KeyTerm.Of(t) is not null) ? [.. terms.Select(t => KeyTerm.Of(t)!)] : null;
     }
 
     private SelectExpression PlanSelect(SelectExpression select, KeyFacts around, ImmutableArray<Anchor> outer, bool keepsOrigin, out Rows rows, out bool hasOrigin)
@@ -122,11 +140,6 @@ internal sealed class ScatterPlanner
         {
             rows = body.Rows with { Anchors = body.Rows.Kind == RowsKind.Shards ? Shown(body) : body.Rows.Anchors };
             return body.Select;
-        }
-
-        if (SqlShapes.IsCorrelated(select))
-        {
-            throw Refused(ScatterRule.CorrelatedSubquery, select);
         }
 
         if (keepsOrigin && body.Head == Head.Limit)
@@ -152,13 +165,21 @@ internal sealed class ScatterPlanner
             var (steps, whole) = (_steps.Count, _needsWholeBuckets);
             try
             {
-                return PlanBody(select, around, outer, keepsOrigin: true);
+                var followed = PlanBody(select, around, outer, keepsOrigin: true);
+                if (SqlShapes.CountPlaced(followed.Select) > 0)
+                {
+                    return followed;
+                }
+
+                // All that they are joined with is collected as well.
             }
             catch (ScatterRefusedException)
             {
-                _steps.ForgetBehind(steps);
-                _needsWholeBuckets = whole;
+                // They are not joined by the key.
             }
+
+            _steps.ForgetBehind(steps);
+            _needsWholeBuckets = whole;
         }
 
         return PlanBody(select, around, outer, keepsOrigin: false);
@@ -210,9 +231,10 @@ internal sealed class ScatterPlanner
             rows = new Rows(RowsKind.Pinned, [.. pins]);
         }
 
-        if (rows.Kind == RowsKind.Shards && SqlShapes.IsCorrelated(select))
+        if (rows.Kind == RowsKind.Shards && SqlShapes.IsCorrelated(planned2))
         {
-            throw Refused(ScatterRule.CorrelatedSubquery, select);
+            // Rows of any shard may count for a row around.
+            return new Body(_steps.FinishFromAllRows(planned2), Rows.Anywhere, facts, Head.Local, []);
         }
 
         return new Body(planned2, rows, facts, rows.Kind == RowsKind.Shards ? HeadOf(planned2, rows, facts) : Head.Local, pins);
@@ -221,7 +243,8 @@ internal sealed class ScatterPlanner
     // What of a select is computed over rows that may live on different shards.
     private Head HeadOf(SelectExpression select, Rows rows, KeyFacts facts)
     {
-        if (rows.Anchors.All(a => a.Map is null))
+        // Of the default shard alone. Rows of a set operation whose arms have nothing in common have no anchors, and may live anywhere.
+        if (!rows.Anchors.IsEmpty && rows.Anchors.All(a => a.Map is null))
         {
             return Head.Local;
         }
@@ -263,13 +286,15 @@ internal sealed class ScatterPlanner
     private (TableExpressionBase Planned, Rows Rows, KeyFacts Facts, SqlExpression? Origin) PlanTable(
         TableExpressionBase table, KeyFacts facts, ImmutableArray<Anchor> outer, ImmutableArray<Anchor> siblings, bool keepsOrigin)
     {
-        var reach = outer;
-        if (table is LeftJoinExpression or OuterApplyExpression)
+        var (reach, matched) = (outer, facts);
+        if (table is LeftJoinExpression or RightJoinExpression or OuterApplyExpression)
         {
-            // Rows of the inner side that the condition does not tie to a row that counts change nothing.
-            facts = facts.Copy();
-            facts.Add((table as LeftJoinExpression)?.JoinPredicate);
-            SelectFacts.Add(Unwrap(table), facts);
+            matched = facts.Copy();
+            matched.Add((table as PredicateJoinExpressionBase)?.JoinPredicate);
+            SelectFacts.Add(Unwrap(table), matched);
+
+            // Rows of the inner side that the condition does not tie to a row that counts change nothing. Those of a right join are kept whatever they match.
+            facts = table is RightJoinExpression ? facts : matched;
         }
 
         if (table is CrossApplyExpression or OuterApplyExpression)
@@ -308,7 +333,7 @@ internal sealed class ScatterPlanner
                 throw Refused(ScatterRule.NotUnderstood, inner);
         }
 
-        return (ReferenceEquals(planned, inner) ? table : table is JoinExpressionBase join ? Rewrap(join, planned) : planned, rows, facts, origin);
+        return (ReferenceEquals(planned, inner) ? table : table is JoinExpressionBase join ? Rewrap(join, planned) : planned, rows, matched, origin);
     }
 
     private Rows PlaceTable(TableExpression table, KeyFacts facts, ImmutableArray<Anchor> outer)
@@ -350,7 +375,7 @@ internal sealed class ScatterPlanner
         var isOuter = table is LeftJoinExpression or OuterApplyExpression;
         if (joined.Kind == RowsKind.Anywhere)
         {
-            return rows;
+            return table is RightJoinExpression && rows.Kind == RowsKind.Shards ? throw Refused(ScatterRule.OuterJoinFromCopies, table) : rows;
         }
 
         if (rows.Kind == RowsKind.Anywhere)
@@ -369,21 +394,15 @@ internal sealed class ScatterPlanner
             throw Refused(rows.Anchors.Concat(joined.Anchors).Any(a => a.Map is null) ? ScatterRule.JoinWithDefaultShard : ScatterRule.JoinWithoutKey, table);
         }
 
+        var kept = table is RightJoinExpression ? rows.Anchors.Select(a => a with { IsOptional = true }) : rows.Anchors;
         var added = joined.Kind == RowsKind.Pinned ? [] : isOuter ? joined.Anchors.Select(a => a with { IsOptional = true }) : joined.Anchors;
-        return new Rows(RowsKind.Shards, [.. rows.Anchors, .. added]);
+        return new Rows(RowsKind.Shards, [.. kept, .. added]);
     }
 
     private (TableExpressionBase Planned, Rows Rows) PlanOperation(SetOperationBase operation, KeyFacts facts, ImmutableArray<Anchor> outer)
     {
         var first = PlanSelect(operation.Source1, SelectFacts.Inside(operation.Source1, facts, operation), outer, keepsOrigin: false, out var firstRows, out _);
         var second = PlanSelect(operation.Source2, SelectFacts.Inside(operation.Source2, facts, operation), outer, keepsOrigin: false, out var secondRows, out _);
-        if (firstRows.Kind == RowsKind.Pinned || secondRows.Kind == RowsKind.Pinned)
-        {
-            return firstRows.Kind == RowsKind.Shards || secondRows.Kind == RowsKind.Shards
-                ? throw Refused(ScatterRule.CorrelatedSubquery, operation)
-                : (operation.Update(first, second), new Rows(RowsKind.Pinned, [.. firstRows.Anchors, .. secondRows.Anchors]));
-        }
-
         if (firstRows.Kind == RowsKind.Shards && secondRows.Kind == RowsKind.Shards)
         {
             var shared = Shared(operation, first, firstRows, second, secondRows);
@@ -394,9 +413,10 @@ internal sealed class ScatterPlanner
         }
 
         // Equal rows of both may live on different shards, or every shard has those of one.
+        ImmutableArray<Anchor> pins = [.. new[] { firstRows, secondRows }.Where(r => r.Kind == RowsKind.Pinned).SelectMany(r => r.Anchors)];
         return (
-            operation.Update(firstRows.Kind == RowsKind.Shards ? CollectFree(first) : first, secondRows.Kind == RowsKind.Shards ? CollectFree(second) : second),
-            Rows.Anywhere);
+            operation.Update(firstRows.Kind == RowsKind.Shards ? _steps.Collect(first) : first, secondRows.Kind == RowsKind.Shards ? _steps.Collect(second) : second),
+            pins.IsEmpty ? Rows.Anywhere : new Rows(RowsKind.Pinned, pins));
     }
 
     // Keys that both arms show in the same columns, by the names that the operation gives them.
@@ -457,11 +477,6 @@ internal sealed class ScatterPlanner
                 return planned;
 
             default:
-                if (SqlShapes.IsCorrelated(subquery))
-                {
-                    throw Refused(ScatterRule.CorrelatedSubquery, subquery);
-                }
-
                 return _steps.Collect(
                     isExistence
                         ? planned.Update(planned.Tables, planned.Predicate, planned.GroupBy, planned.Having, planned.Projection, planned.Orderings, null, new SqlFragmentExpression("1"))
@@ -486,9 +501,6 @@ internal sealed class ScatterPlanner
                 ? (alias, projection.Alias)
                 : null;
     }
-
-    private SelectExpression CollectFree(SelectExpression select) =>
-        SqlShapes.IsCorrelated(select) ? throw Refused(ScatterRule.CorrelatedSubquery, select) : _steps.Collect(select);
 
     private SelectExpression Finish(Body body) => body.Head switch
     {

@@ -1,4 +1,3 @@
-using EfScaling.Routing.Shards;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 
 namespace EfScaling.Routing.Scatter;
@@ -20,14 +19,13 @@ internal sealed class ScatterPlans(SelectExpression root, Func<SelectExpression,
         {
             (null, var refusal) => new ScatterPlan([], null!, null, NeedsWholeBuckets: false, refusal),
             ({ } outline, _) => new ScatterPlan(
-                [.. outline.Steps.Select(s => new ScatterStep(generate(s), s.Projection.Count))],
-                generate(outline.Final),
-                outline.Merge is { } merge ? new Merge(merge.Columns, merge.Keys, TermOf(merge.Offset), TermOf(merge.Limit), merge.ComparesDefaultTexts) : null,
+                [.. outline.Steps.Select(s => StepOf(s, generate))],
+                StepOf(outline.Final, generate),
+                outline.Merge,
                 outline.NeedsWholeBuckets,
                 null),
         };
 
-    private static KeyTerm? TermOf(SqlExpression? count) => count is null
-        ? null
-        : KeyTerm.Of(count) ?? throw new InvalidOperationException($"A query over several shards has a LIMIT or OFFSET that is neither a value nor a parameter: {count}. Compute it before the query.");
+    private static ScatterStep StepOf(SelectExpression select, Func<SelectExpression, RoutedCommand> generate) =>
+        new(generate(select), select.Projection.Count, SqlShapes.FollowsOrigin(select));
 }

@@ -40,7 +40,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 
         for (var i = 0; i < plan.Steps.Length; i++)
         {
-            var targets = TargetsOf(plan.Steps[i].Command);
+            var targets = TargetsOf(plan.Steps[i]);
             var results = Run(plan.Steps[i].Command, targets, buffered: null);
             var collected = new CollectedRows(plan.Steps[i].Columns);
             try
@@ -62,7 +62,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         }
 
         var last = FinalTargets(plan);
-        var rows = Run(plan.Final, last, Buffered(plan.Merge));
+        var rows = Run(plan.Final.Command, last, Buffered(plan.Merge));
         try
         {
             return Give(plan, last, rows);
@@ -85,7 +85,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 
         for (var i = 0; i < plan.Steps.Length; i++)
         {
-            var targets = TargetsOf(plan.Steps[i].Command);
+            var targets = TargetsOf(plan.Steps[i]);
             var results = await RunAsync(plan.Steps[i].Command, targets, buffered: null, cancellationToken).ConfigureAwait(false);
             var collected = new CollectedRows(plan.Steps[i].Columns);
             try
@@ -107,7 +107,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         }
 
         var last = FinalTargets(plan);
-        var rows = await RunAsync(plan.Final, last, Buffered(plan.Merge), cancellationToken).ConfigureAwait(false);
+        var rows = await RunAsync(plan.Final.Command, last, Buffered(plan.Merge), cancellationToken).ConfigureAwait(false);
         try
         {
             return Give(plan, last, rows);
@@ -125,7 +125,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         return Shards.RefusalOf(plan, shardPlan) is { } refusal ? throw Shards.Refusal(shardPlan, command, refusal) : plan;
     }
 
-    private List<ScatterTarget> TargetsOf(RoutedCommand part) => Checked(Shards.TargetsOf(part.Shards!, command));
+    private List<ScatterTarget> TargetsOf(ScatterStep step) => Checked(Shards.TargetsOf(step, shardPlan, command));
 
     private List<ScatterTarget> FinalTargets(ScatterPlan plan) => plan.Merge is null ? [new ScatterTarget(home, null)] : TargetsOf(plan.Final);
 
@@ -139,8 +139,8 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 
         RelationalDataReader[] answers = [.. results.OfType<RelationalDataReader>()];
         var parameters = command.ParameterValues ?? new Dictionary<string, object?>();
-        var offset = merge.Offset is { } skipped ? CountIn(skipped, parameters) : 0;
-        var limit = merge.Limit is { } wanted ? CountIn(wanted, parameters) : long.MaxValue;
+        var offset = merge.Offset.IsEmpty ? 0 : merge.Offset.Min(t => CountIn(t, parameters));
+        var limit = merge.Limit.IsEmpty ? long.MaxValue : merge.Limit.Min(t => CountIn(t, parameters));
         return new ScatterDataReader(answers, new MergedDataReader(answers, merge.Columns, merge.Keys, offset, limit));
     }
 

@@ -1,6 +1,7 @@
 namespace EfScaling.Routing.Scatter;
 
-/// <summary>A step that collects an intermediate result.</summary>
+/// <summary>A command of a query over several shards.</summary>
 /// <param name="Command">The command that each shard of its rows runs.</param>
 /// <param name="Columns">How many columns its rows have.</param>
-internal sealed record ScatterStep(RoutedCommand Command, int Columns);
+/// <param name="FollowsOrigin">Whether it joins collected rows on the shards that they came from: it runs on all shards of the query, whatever its own tables say.</param>
+internal sealed record ScatterStep(RoutedCommand Command, int Columns, bool FollowsOrigin);

@@ -9,8 +9,9 @@ using Microsoft.EntityFrameworkCore.Storage;
 namespace EfScaling.Routing.Scatter;
 
 /// <summary>The steps of a query over several shards: splits selects into what each shard computes and what is computed from the collected results.</summary>
+/// <param name="types">Tells the types of what is collected.</param>
 /// <remarks>Used once for each command; not thread-safe.</remarks>
-internal sealed class ScatterSteps
+internal sealed class ScatterSteps(SqlTypes types)
 {
     private static readonly StringTypeMapping _text = new("text", System.Data.DbType.String);
 
@@ -77,10 +78,10 @@ internal sealed class ScatterSteps
         var columns = new List<(SqlExpression Expression, string Type)>();
         var number = _steps.Count;
         var alias = FormattableString.Invariant($"efscaling_r{number}");
-        var split = new GroupSplitter(alias, columns);
+        var split = new GroupSplitter(alias, types, columns);
         foreach (var key in select.GroupBy)
         {
-            if (SqlShapes.TypeOf(key) is not { } type)
+            if (types.Of(key) is not { } type)
             {
                 return null;
             }
@@ -91,7 +92,7 @@ internal sealed class ScatterSteps
         var distinct = DistinctArguments.In(select);
         foreach (var argument in distinct)
         {
-            if (SqlShapes.TypeOf(argument) is not { } type)
+            if (types.Of(argument) is not { } type)
             {
                 return null;
             }
@@ -135,9 +136,25 @@ internal sealed class ScatterSteps
     }
 
     /// <summary>Collects all rows of all shards, from which whatever it is is computed.</summary>
+    /// <remarks>Conditions on the rows alone are checked where they are; those that depend on a select around are checked when it has the collected rows.</remarks>
     public SelectExpression FinishFromAllRows(SelectExpression select)
     {
-        var leaves = new Leaves(_steps.Count);
+        var tables = SqlShapes.AliasesOf(select);
+        if (select.Tables.FirstOrDefault(t => !SqlShapes.IsWithin(t, tables)) is { } dependent)
+        {
+            throw new ScatterRefusedException(ScatterRule.CorrelatedSubquery, dependent);
+        }
+
+        SqlExpression? among = null;
+        SqlExpression? behind = null;
+        foreach (var condition in ConditionsOf(select.Predicate))
+        {
+            ref var part = ref SqlShapes.IsWithin(condition, tables) ? ref among : ref behind;
+            part = part is null ? condition : new SqlBinaryExpression(ExpressionType.AndAlso, part, condition, typeof(bool), condition.TypeMapping);
+        }
+
+        var leaves = new Leaves(_steps.Count, tables);
+        var predicate = leaves.Visit(behind);
         var groupBy = select.GroupBy.Select(g => leaves.Visit(g)!).ToList();
         var projection = select.Projection.Select(p => p.Update(leaves.Visit(p.Expression)!)).ToList();
         var having = leaves.Visit(select.Having);
@@ -148,12 +165,19 @@ internal sealed class ScatterSteps
         }
 
         var inner = new SelectExpression(
-            "s", [.. select.Tables], select.Predicate, [], null, [.. leaves.Columns.Select((c, i) => new ProjectionExpression(c, IntermediateResult.Column(i)))], false, [], null, null, null!, new HashSet<string>(), null);
+            "s", [.. select.Tables], among, [], null, [.. leaves.Columns.Select((c, i) => new ProjectionExpression(c, IntermediateResult.Column(i)))], false, [], null, null, null!, new HashSet<string>(), null);
         var result = AddStep(inner, [.. leaves.Columns.Select(c => TypeOf(c))]);
-        return select.Update([result], null, groupBy, having, projection, orderings, select.Offset, select.Limit);
+        return select.Update([result], predicate, groupBy, having, projection, orderings, select.Offset, select.Limit);
     }
 
-    private static string TypeOf(SqlExpression expression) => SqlShapes.TypeOf(expression) ?? throw new ScatterRefusedException(ScatterRule.UnknownType, expression);
+    private static IEnumerable<SqlExpression> ConditionsOf(SqlExpression? predicate) => predicate switch
+    {
+        null => [],
+        SqlBinaryExpression { OperatorType: ExpressionType.AndAlso } both => ConditionsOf(both.Left).Concat(ConditionsOf(both.Right)),
+        _ => [predicate],
+    };
+
+    private string TypeOf(SqlExpression expression) => types.Of(expression) ?? throw new ScatterRefusedException(ScatterRule.UnknownType, expression);
 
     private IntermediateResult AddStep(SelectExpression select, List<SqlExpression> columns, IReadOnlyList<OrderingExpression> orderings, SqlExpression? offset, SqlExpression? limit)
     {
@@ -174,18 +198,22 @@ internal sealed class ScatterSteps
         return AddStep(inner, [.. columns.Select(TypeOf)]);
     }
 
-    // As texts, outside of what is computed: DISTINCT and ORDER BY are about the values.
-    private IntermediateResult AddStep(SelectExpression inner, ImmutableArray<string> types)
+    // As texts, outside of what is computed: DISTINCT, GROUP BY and ORDER BY are about the values. Where there is nothing of these nobody needs a select between them,
+    // and one that only reads a set operation would be written as that, with the names of its columns.
+    private IntermediateResult AddStep(SelectExpression inner, ImmutableArray<string> columns)
     {
         var number = _steps.Count;
+        var isPlain = inner is { IsDistinct: false, GroupBy.Count: 0, Having: null, Orderings.Count: 0, Limit: null, Offset: null };
+        SqlExpression ValueOf(int i) => isPlain
+            ? inner.Projection[i].Expression
+            : new ColumnExpression(IntermediateResult.Column(i), "s", inner.Projection[i].Type, inner.Projection[i].Expression.TypeMapping, nullable: true);
         _steps.Add(new SelectExpression(
             alias: null,
-            [inner],
-            null,
+            isPlain ? [.. inner.Tables] : [inner],
+            isPlain ? inner.Predicate : null,
             [],
             null,
-            [.. types.Select((_, i) => new ProjectionExpression(
-                AsText(new ColumnExpression(IntermediateResult.Column(i), "s", inner.Projection[i].Type, inner.Projection[i].Expression.TypeMapping, nullable: true)), IntermediateResult.Column(i)))],
+            [.. columns.Select((_, i) => new ProjectionExpression(AsText(ValueOf(i)), IntermediateResult.Column(i)))],
             false,
             [],
             null,
@@ -193,7 +221,13 @@ internal sealed class ScatterSteps
             null!,
             new HashSet<string>(),
             null));
-        return new IntermediateResult(number, types);
+        var result = new IntermediateResult(number, columns);
+        for (var i = 0; i < columns.Length; i++)
+        {
+            types.Note(result.Alias!, IntermediateResult.Column(i), inner.Projection[i].Expression);
+        }
+
+        return result;
     }
 
     private static SelectExpression Select(

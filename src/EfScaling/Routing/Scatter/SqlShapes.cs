@@ -1,20 +1,22 @@
 using System.Linq.Expressions;
-using System.Text.RegularExpressions;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing.Scatter;
 
 /// <summary>Looks for what a SQL tree contains.</summary>
-internal static partial class SqlShapes
+internal static class SqlShapes
 {
     /// <summary>Returns how many tables whose rows do not live on every shard a tree reads.</summary>
     public static int CountPlaced(Expression? tree) => Search.In(tree, static (node, search) => search.Count += node is TableExpression table && IsPlaced(table) ? 1 : 0, entersSelects: true).Count;
 
     /// <summary>Returns whether a tree computes over several rows at once.</summary>
     public static bool HasAggregate(Expression? tree) => Search.In(tree, static (node, search) => search.Count += AggregateFunction.Is(node) ? 1 : 0, entersSelects: false).Count > 0;
+
+    /// <summary>Returns whether a tree asks from which shard collected rows came.</summary>
+    public static bool FollowsOrigin(Expression tree) =>
+        Search.In(tree, static (node, search) => search.Count += node is ColumnExpression { Name: IntermediateResult.Shard } ? 1 : 0, entersSelects: true).Count > 0;
 
     /// <summary>Returns the windows of a tree.</summary>
     public static IReadOnlyList<RowNumberExpression> WindowsOf(Expression? tree)
@@ -31,10 +33,13 @@ internal static partial class SqlShapes
     }
 
     /// <summary>Returns whether a select reads columns of the selects around it.</summary>
-    public static bool IsCorrelated(SelectExpression select)
+    public static bool IsCorrelated(SelectExpression select) => !IsWithin(select, new HashSet<string>());
+
+    /// <summary>Returns whether a tree reads no columns but those of some tables and its own.</summary>
+    public static bool IsWithin(Expression tree, IReadOnlySet<string> tables)
     {
-        var (defined, used) = (new HashSet<string>(StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal));
-        Search.In(select, (node, _) =>
+        var (defined, used) = (new HashSet<string>(tables, StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal));
+        Search.In(tree, (node, _) =>
         {
             switch (node)
             {
@@ -48,60 +53,18 @@ internal static partial class SqlShapes
                     break;
             }
         }, entersSelects: true);
-        return used.Any(a => !defined.Contains(a));
+        return used.IsSubsetOf(defined);
     }
 
-    /// <summary>Returns the type of an expression's values, as SQL that text can be cast to; <see langword="null"/> if it is not certain.</summary>
-    /// <remarks>Without precision: what an expression computes is not rounded by the type that EF gives it. Texts keep their collation.</remarks>
-    public static string? TypeOf(SqlExpression expression)
-    {
-        if (expression.TypeMapping is not { StoreType: var storeType })
-        {
-            return null;
-        }
+    /// <summary>Returns whether a tree holds a table with an alias.</summary>
+    public static bool Defines(Expression tree, string alias) =>
+        Search.In(tree, (node, search) => search.Count += node is TableExpressionBase table and not JoinExpressionBase && table.Alias == alias ? 1 : 0, entersSelects: true).Count > 0;
 
-        if (storeType.StartsWith("character(", StringComparison.Ordinal) || storeType.StartsWith("bit", StringComparison.Ordinal))
-        {
-            return storeType;
-        }
-
-        var type = Precision().Replace(storeType, string.Empty);
-        return CollationsOf(expression) switch
-        {
-            _ when !IsText(type) => type,
-            [] => type,
-            [var collation] => $"{type} COLLATE {string.Join('.', collation.Split('.').Select(Quoted))}",
-            _ => null,
-        };
-    }
-
-    /// <summary>Returns whether values of a type are texts that a collation orders.</summary>
-    public static bool IsText(string type) => type is "text" or "character varying" or "citext" || type.StartsWith("character(", StringComparison.Ordinal);
-
-    /// <summary>Returns the collations that are named for what an expression computes.</summary>
-    public static IReadOnlyList<string> CollationsOf(SqlExpression expression)
-    {
-        var found = new SortedSet<string>(StringComparer.Ordinal);
-        Search.In(expression, (node, _) =>
-        {
-            if ((node as CollateExpression)?.Collation is { } named)
-            {
-                found.Add(named);
-            }
-            else if (node is ColumnExpression { Column: { } column })
-            {
-                found.UnionWith(column.PropertyMappings.Select(m => m.Property[Collations.Annotation]).OfType<string>());
-            }
-        }, entersSelects: true);
-        return [.. found];
-    }
+    /// <summary>Returns the aliases of the tables of a select.</summary>
+    public static IReadOnlySet<string> AliasesOf(SelectExpression select) =>
+        select.Tables.Select(t => (t is JoinExpressionBase join ? join.Table : t).Alias).OfType<string>().ToHashSet(StringComparer.Ordinal);
 
     private static bool IsPlaced(TableExpression table) => SelectFacts.PlaceOf(table) is not { Placement: TablePlacement.Reference };
-
-    private static string Quoted(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
-
-    [GeneratedRegex(@"\(\s*\d+(\s*,\s*-?\d+)?\s*\)")]
-    private static partial Regex Precision();
 
     private sealed class Search(Action<Expression, Search> see, bool entersSelects) : ExpressionVisitor
     {

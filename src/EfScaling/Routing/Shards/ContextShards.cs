@@ -222,6 +222,13 @@ internal sealed class ContextShards(
                     []);
     }
 
+    /// <summary>Returns where a command of a query over several shards runs.</summary>
+    /// <param name="step">The command.</param>
+    /// <param name="whole">What the SQL of the whole query says about shards.</param>
+    /// <param name="command">How the query is run.</param>
+    public List<ScatterTarget> TargetsOf(ScatterStep step, ShardPlan whole, in RelationalCommandParameterObject command) =>
+        TargetsOf(step.FollowsOrigin ? whole : step.Command.Shards!, command);
+
     /// <summary>Returns the shards that a part of a query over several runs on.</summary>
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it is run.</param>
@@ -413,19 +420,19 @@ internal sealed class ContextShards(
         var lines = new List<string>();
         foreach (var step in scatter.Steps)
         {
-            lines.Add($"  collected from {NamesOf(step.Command, command)}: {OneLine(step.Command.CommandText)}");
+            lines.Add($"  collected from {NamesOf(step, plan, command)}: {OneLine(step.Command.CommandText)}");
         }
 
         lines.Add(scatter.Merge switch
         {
-            null => $"  finished on shard {Own}: {OneLine(scatter.Final.CommandText)}",
-            { Keys.IsEmpty: true } => $"  from {NamesOf(scatter.Final, command)}: {OneLine(scatter.Final.CommandText)}",
-            _ => $"  merged in order from {NamesOf(scatter.Final, command)}: {OneLine(scatter.Final.CommandText)}",
+            null => $"  finished on shard {Own}: {OneLine(scatter.Final.Command.CommandText)}",
+            { Keys.IsEmpty: true } => $"  from {NamesOf(scatter.Final, plan, command)}: {OneLine(scatter.Final.Command.CommandText)}",
+            _ => $"  merged in order from {NamesOf(scatter.Final, plan, command)}: {OneLine(scatter.Final.Command.CommandText)}",
         });
         return $"several shards\n{string.Join('\n', lines)}";
     }
 
-    private string NamesOf(RoutedCommand part, in RelationalCommandParameterObject command) => string.Join(", ", TargetsOf(part.Shards!, command).Select(t => t.Router.ShardName));
+    private string NamesOf(ScatterStep step, ShardPlan plan, in RelationalCommandParameterObject command) => string.Join(", ", TargetsOf(step, plan, command).Select(t => t.Router.ShardName));
 
     private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 

@@ -61,6 +61,9 @@ internal sealed class KeyFacts
     public bool AreEqual((string Table, string Column) one, (string Table, string Column) other) =>
         one == other || (_classes.TryGetValue(one, out var known) && known.Columns.Contains(other));
 
+    /// <summary>Returns the columns that certainly hold the same value as one.</summary>
+    public IReadOnlyList<(string Table, string Column)> ColumnsLike((string Table, string Column) column) => _classes.TryGetValue(column, out var known) ? known.Columns : [];
+
     /// <summary>Notes that a column holds the value of one of some terms.</summary>
     public void Constrain((string Table, string Column) column, ImmutableArray<KeyTerm> terms)
     {

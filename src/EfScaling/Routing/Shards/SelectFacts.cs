@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using EfScaling.Routing.Scatter;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 
@@ -71,6 +72,11 @@ internal static class SelectFacts
             if (IsTransparent(derived, column))
             {
                 outside.Equate((alias, projection.Alias), column);
+            }
+            else if (inside.ColumnsLike(column).FirstOrDefault(c => !SqlShapes.Defines(derived, c.Table)) is { Table: not null } other)
+            {
+                // Each of its rows belongs to one around it, and holds the same value.
+                outside.Equate((alias, projection.Alias), other);
             }
 
             if (inside.TermsOf(column) is { IsDefault: false } terms)

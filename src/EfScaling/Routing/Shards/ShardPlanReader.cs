@@ -134,6 +134,12 @@ internal sealed class ShardPlanReader
                 PlaceWithin(join.JoinPredicate, matched);
                 break;
 
+            case RightJoinExpression join:
+                // Rows of the inner side count whatever they match.
+                Place(join.Table, facts);
+                PlaceWithin(join.JoinPredicate, facts);
+                break;
+
             case CrossJoinExpression or CrossApplyExpression or OuterApplyExpression:
                 Place(((JoinExpressionBase)table).Table, facts);
                 break;

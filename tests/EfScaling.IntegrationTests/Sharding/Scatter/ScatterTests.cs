@@ -56,6 +56,16 @@ public sealed class ScatterTests(ShopDatabases databases) : IClassFixture<ShopDa
         ["groups of groups"] = c => c.Orders.GroupBy(o => o.CustomerId).Select(g => g.Count()).GroupBy(n => n).Select(g => new { g.Key, Customers = g.Count() }).OrderBy(g => g.Key),
         ["the first of others"] = c => c.Customers.OrderBy(x => x.Id).Select(x => new { x.Id, First = x.Orders.OrderBy(o => o.Total).ThenBy(o => o.Id).Select(o => (decimal?)o.Total).FirstOrDefault() }),
         ["a page of those after a key"] = c => c.Orders.Where(o => o.Total > 20 || (o.Total == 20 && o.CustomerId > 3)).OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(4),
+        ["different values of all of both"] = c => c.Customers.Select(x => new { A = x.Id % 5 }).Concat(c.Orders.Select(o => new { A = o.CustomerId % 7 })).Distinct().OrderBy(x => x.A).Take(5),
+        ["a page of a union of all of both"] = c => c.Customers.Select(x => new { A = x.Id % 5, B = x.Id }).Concat(c.Orders.Select(o => new { A = o.CustomerId % 7, B = 1 })).Union(c.Customers.Select(x => new { A = 1, B = 2 })).OrderBy(x => x.A).ThenBy(x => x.B).Take(7),
+        ["a page of a page"] = c => c.Customers.OrderBy(x => x.Name).ThenBy(x => x.Id).Skip(1).Take(9).Take(5),
+        ["the first ones among the best"] = c => c.Customers.OrderBy(x => x.Name).ThenBy(x => x.Id).Take(9).Where(x => c.Orders.OrderByDescending(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(9).Select(o => o.CustomerId).Contains(x.Id)).GroupBy(x => 1).Select(g => new { Most = g.Max(x => x.Id), Count = g.Count() }),
+        ["the first ones with the rows of one"] = c => from x in c.Customers.OrderBy(x => x.Name).ThenBy(x => x.Id).Take(9) join o in c.Orders.Where(o => o.CustomerId == 7) on x.Id equals o.CustomerId into os from o in os.DefaultIfEmpty() orderby x.Id, o.Id select new { x.Id, Total = (decimal?)o.Total },
+        ["a right join"] = c => c.Orders.Where(o => o.Total > 40).RightJoin(c.Customers, o => o.CustomerId, x => x.Id, (o, x) => new { x.Id, Total = (decimal?)o!.Total }).OrderBy(x => x.Id).ThenBy(x => x.Total),
+        ["filtered include of the first of each and what is below"] = c => c.Customers.Include(x => x.Orders.OrderByDescending(o => o.Total).ThenBy(o => o.Id).Take(2)).ThenInclude(o => o.Lines.OrderBy(l => l.Number)).OrderBy(x => x.Name).ThenBy(x => x.Id).Take(9),
+        ["existence of others somewhere"] = c => c.Customers.Where(x => c.Orders.Any(o => o.CustomerId != x.Id && o.Total == x.Id + 0.5m)).OrderBy(x => x.Id),
+        ["scalars of others somewhere"] = c => c.Customers.OrderBy(x => x.Id).Select(x => new { x.Id, Others = c.Orders.Count(o => o.Total > x.Id && o.Total < 60), First = c.Orders.Where(o => o.Id % 7 == x.Id % 7).OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Select(o => (decimal?)o.Total).FirstOrDefault() }),
+        ["groups with the first ones of each"] = c => c.Lines.GroupBy(l => l.ProductId).Select(g => new { g.Key, First = g.OrderBy(l => l.CustomerId).ThenBy(l => l.OrderId).ThenBy(l => l.Number).Select(l => l.OrderId).Take(3).ToList() }).OrderBy(g => g.Key),
     };
 
     private static readonly Dictionary<string, Func<ShopContext, Task<object?>>> _values = new()
@@ -79,6 +89,9 @@ public sealed class ScatterTests(ShopDatabases databases) : IClassFixture<ShopDa
         ["last"] = async c => await c.Customers.OrderBy(x => x.Id).LastAsync(),
         ["none at all"] = async c => await c.Customers.OrderBy(x => x.Id).FirstOrDefaultAsync(x => x.Name == "nobody"),
         ["the only one"] = async c => await c.Customers.SingleAsync(x => x.Id == c.Customers.Max(y => y.Id)),
+        ["the only one of a page"] = async c => await c.Customers.OrderBy(x => x.Name).ThenBy(x => x.Id).Skip(3).Take(1).SingleAsync(),
+        ["a count of all of both"] = async c => await c.Customers.Select(x => x.Name).Concat(c.Products.Select(p => p.Name)).Concat(c.Lines.Select(l => l.Product!.Name)).CountAsync(),
+        ["a sum of all of both"] = async c => await c.Customers.Select(x => x.Id % 5).Concat(c.Orders.Select(o => o.CustomerId)).SumAsync(),
         ["how many are among the first"] = async c => await c.Orders.OrderBy(o => o.Total).Take(12).CountAsync(),
         ["a count of a page of different values"] = async c => await c.Orders.Select(o => o.CustomerId % 9).Distinct().OrderBy(x => x).Skip(2).Take(4).CountAsync(),
     };

@@ -1,0 +1,7 @@
+namespace EfScaling.IntegrationTests.Sharding.Scatter;
+
+/// <inheritdoc />
+public sealed class Dog : Animal
+{
+    public string? Breed { get; set; }
+}

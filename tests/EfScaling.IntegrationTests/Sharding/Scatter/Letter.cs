@@ -1,0 +1,7 @@
+namespace EfScaling.IntegrationTests.Sharding.Scatter;
+
+/// <inheritdoc />
+public sealed class Letter : Paper
+{
+    public string? Recipient { get; set; }
+}

@@ -1,0 +1,7 @@
+namespace EfScaling.IntegrationTests.Sharding.Scatter;
+
+/// <inheritdoc />
+public sealed class Memo : Paper
+{
+    public int? Lines { get; set; }
+}

@@ -181,7 +181,7 @@ public sealed class LostPublicationTests(ClusterFixture fixture)
 
         Assert.Equal(0, (await _notes.CountAsync(reader)).Count);
         await Eventually.ThatAsync(async () => (await _notes.CountAsync(reader)).Count == 1, _lease + TimeSpan.FromSeconds(2), "the abandoned write to be seen");
-        Assert.NotEqual(0, reader.Events.Count(EfScalingEventId.AbandonedWritesPublished));
+        await Eventually.ThatAsync(() => Task.FromResult(reader.Events.Count(EfScalingEventId.AbandonedWritesPublished) > 0), TimeSpan.FromSeconds(5), "the publication to be told");
     }
 
     private static QueryCacheOptionsBuilder To(QueryCacheOptionsBuilder cache, RedisServer redis) => cache.Redis(MarkedNotes.To(redis.Endpoint));

@@ -29,7 +29,7 @@ internal sealed class PositionedTransaction(
     private readonly bool _isOwned = transactionOwned;
 
     // Found while the context is alive: a transaction that is still open is cleared when the context is disposed.
-    private readonly ReadRouter _router = ReadRouter.Of(connection);
+    private readonly ReadRouter _router = RouterOf(connection);
 
     private (DateTimeOffset Time, long Timestamp) _commitStart;
 
@@ -47,6 +47,15 @@ internal sealed class PositionedTransaction(
     private SpanningTransaction? Spanning => _router.Shards?.SpanningOf(this);
 
     private TimeProvider Clock => _router.Cluster.Clock;
+
+    private static ReadRouter RouterOf(IRelationalConnection connection)
+    {
+        var router = ReadRouter.Of(connection);
+
+        // Known to the router from here on, with whatever it asks of it at the end.
+        _ = router.Connection;
+        return router;
+    }
 
     /// <inheritdoc />
     public override void Commit()

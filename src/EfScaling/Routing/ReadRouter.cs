@@ -39,6 +39,7 @@ internal sealed class ReadRouter(
     IRelationalConnection? connection = null,
     ReadRouter? home = null) : IResettableService, IDisposable, IAsyncDisposable
 {
+    private IRelationalConnection? _contextConnection;
     private Cluster? _cluster;
     private OwnConnection? _own;
     private ContextSession? _session;
@@ -111,7 +112,8 @@ internal sealed class ReadRouter(
     }
 
     /// <summary>Gets the connection that writes to the cluster.</summary>
-    public IRelationalConnection Connection => connection ?? services.GetRequiredService<IRelationalConnection>();
+    /// <remarks>Kept once it is known: services cannot be asked for while the context is being disposed.</remarks>
+    public IRelationalConnection Connection => connection ?? (_contextConnection ??= services.GetRequiredService<IRelationalConnection>());
 
     /// <summary>Gets the cluster. Found at the first command, not in the constructor: contexts that run none pay nothing.</summary>
     public Cluster Cluster => _cluster ?? Attach();

@@ -42,6 +42,7 @@ internal sealed class ContextShards(
     private (ConsistencySession? Session, long Epoch) _noted;
     private ShardRecovery? _recovery;
     private SpanningTransaction? _spanning;
+    private bool _isEnding;
     private (string? Transaction, string? Shard) _around;
 
     /// <summary>Gets the shards, and what lives where.</summary>
@@ -79,7 +80,7 @@ internal sealed class ContextShards(
 
     /// <summary>Gets the transaction that the application has begun on the context and that commands on whatever shard are part of; <see langword="null"/> if there is none.</summary>
     public SpanningTransaction? Spanning =>
-        bound is not null || IsWriting || home.Connection.CurrentTransaction is not PositionedTransaction { IsOwned: true } transaction ? null
+        _isEnding || bound is not null || IsWriting || home.Connection.CurrentTransaction is not PositionedTransaction { IsOwned: true } transaction ? null
             : _spanning is { } known && known.Home == transaction ? known
             : _spanning = new SpanningTransaction(this, transaction);
 
@@ -485,6 +486,7 @@ internal sealed class ContextShards(
     /// <inheritdoc />
     public void Dispose()
     {
+        _isEnding = true;
         _used.UnionWith(_routers.Values);
         ForEachUsed(static r => r.Dispose());
     }
@@ -492,6 +494,7 @@ internal sealed class ContextShards(
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
+        _isEnding = true;
         _used.UnionWith(_routers.Values);
         await ForEachUsedAsync(static r => r.DisposeAsync().AsTask()).ConfigureAwait(false);
     }

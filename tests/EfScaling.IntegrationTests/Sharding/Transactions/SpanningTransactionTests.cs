@@ -77,6 +77,37 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
         Assert.Equal(1, await CountAsync(name));
     }
 
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public async Task A_context_of_no_pool_that_is_disposed_gives_its_connections_back_and_rolls_back(bool begins, bool async)
+    {
+        var customers = databases.CustomerOfEachShard();
+        var name = NewName();
+        var context = new ShopContext((DbContextOptions<ShopContext>)databases.Configure(new DbContextOptionsBuilder<ShopContext>(), ReadContract.Primary).Options);
+        if (begins)
+        {
+            await context.Database.BeginTransactionAsync();
+            await context.Customers.Where(c => c.Id == customers[1]).ExecuteUpdateAsync(s => s.SetProperty(c => c.Name, name));
+        }
+
+        Assert.Equal(1, await context.Customers.CountAsync(c => c.Id == customers[1]));
+        if (async)
+        {
+            await context.DisposeAsync();
+        }
+        else
+        {
+#pragma warning disable CA1849 // Both ways to dispose are the question.
+            context.Dispose();
+#pragma warning restore CA1849
+        }
+
+        Assert.Equal(0, await CountAsync(name));
+    }
+
     [Fact]
     public async Task Savepoints_are_those_of_all_shards_also_of_those_that_come_later()
     {

@@ -154,8 +154,8 @@ internal sealed class ScatterSteps(SqlTypes types)
         }
 
         var leaves = new Leaves(_steps.Count, tables);
+        var groupBy = leaves.VisitKeys(select.GroupBy);
         var predicate = leaves.Visit(behind);
-        var groupBy = select.GroupBy.Select(g => leaves.Visit(g)!).ToList();
         var projection = select.Projection.Select(p => p.Update(leaves.Visit(p.Expression)!)).ToList();
         var having = leaves.Visit(select.Having);
         var orderings = select.Orderings.Select(o => o.Update(leaves.Visit(o.Expression)!)).ToList();

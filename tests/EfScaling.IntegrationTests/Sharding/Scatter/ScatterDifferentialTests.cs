@@ -116,7 +116,7 @@ public sealed class ScatterDifferentialTests(ClusterFixture fixture)
     {
         JsonArray array when isOrdered => new JsonArray([.. array.Select(n => Sorted(n, isOrdered: false))]),
         JsonArray array => new JsonArray([.. array.Select(n => Sorted(n, isOrdered: false)).OrderBy(n => n?.ToJsonString(), StringComparer.Ordinal)]),
-        JsonObject members => new JsonObject(members.Select(m => KeyValuePair.Create(m.Key, Sorted(m.Value, isOrdered)))),
+        JsonObject members => new JsonObject(members.Select(m => KeyValuePair.Create(m.Key, Sorted(m.Value, isOrdered && m.Value is JsonArray)))),
         _ => node?.DeepClone(),
     };
 }

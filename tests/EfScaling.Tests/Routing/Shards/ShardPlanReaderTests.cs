@@ -44,7 +44,7 @@ public sealed class ShardPlanReaderTests
         ["include of a page, filtered behind it"] = (c => c.Orders.OrderBy(o => o.Total).Take(3).Where(o => o.TenantId == 5).Select(o => o.Id), "Orders ?"),
         ["left join"] = (c => c.Tenants.Where(t => t.Id == 5).LeftJoin(c.Orders, t => t.Id, o => o.TenantId, (t, o) => new { t.Name, o!.Total }), "Tenants 5; Orders 5"),
         ["left join, inner side named alone"] = (c => c.Tenants.LeftJoin(c.Orders.Where(o => o.TenantId == 5), t => t.Id, o => o.TenantId, (t, o) => new { t.Name, o!.Total }), "Tenants ?; Orders 5"),
-        ["right join"] = (c => c.Tenants.RightJoin(c.Orders.Where(o => o.TenantId == 5), t => t.Id, o => o.TenantId, (t, o) => o.Total), "opaque"),
+        ["right join"] = (c => c.Tenants.RightJoin(c.Orders.Where(o => o.TenantId == 5), t => t.Id, o => o.TenantId, (t, o) => o.Total), "Tenants ?; Orders 5"),
         ["exists, correlated"] = (c => c.Tenants.Where(t => t.Id == 5 && t.Orders.Any(o => o.Total > 1)), "Tenants 5; Orders 5"),
         ["not exists, correlated"] = (c => c.Tenants.Where(t => t.Id == 5 && !t.Orders.Any()), "Tenants 5; Orders 5"),
         ["exists, not correlated"] = (c => c.Tenants.Where(t => t.Id == 5 && c.Orders.Any(o => o.Total > 1)), "Tenants 5; Orders ?"),

@@ -21,8 +21,10 @@ internal static class RowParts
         Of("Long", "Int as long", r => (long?)r.Int),
         Of("Money", "Money * 2", r => r.Money * 2),
         Of("Money", "Money + Int", r => r.Money + r.Int),
-        Of("Plain", "Money / 3", r => r.Money / 3),
-        Of("Plain", "Plain rounded", r => Math.Round(r.Plain!.Value, 1)),
+
+        // As floating-point numbers: equal ones have no scales, of which any may be that of a row of a set operation.
+        Of("Double", "Money / 3", r => (double?)(r.Money / 3)),
+        Of("Double", "Plain rounded", r => (double?)Math.Round(r.Plain!.Value, 1)),
         Of("Double", "Int as double / 4", r => r.Int / 4.0),
         Of("Double", "Double + Single", r => r.Double + r.Single),
         Of("Text", "Text + Plainest", r => r.Text + r.Plainest),

@@ -202,7 +202,7 @@ public static class EfScalingDatabaseFacadeExtensions
             : router;
     }
 
-    private static ConsistencyToken WithMaps(ReadRouter router, ConsistencyToken token) => router.Shards is { } shards ? token.Merge(shards.Token) : token;
+    private static ConsistencyToken WithMaps(ReadRouter router, ConsistencyToken token) => router.Shards is { } shards ? token.Merge(shards.Maps.Token) : token;
 
     private static ReadRouter Router(DatabaseFacade database, string method) =>
         ((IInfrastructure<IServiceProvider>)database).Instance.GetService(typeof(ReadRouter)) as ReadRouter

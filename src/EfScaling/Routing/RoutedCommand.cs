@@ -169,12 +169,13 @@ internal sealed class RoutedCommand(
     private Dictionary<ReadRouter, ScatterTarget> TargetsOfSpread(in RelationalCommandParameterObject parameterObject, out DistributedWrite write)
     {
         var shards = HomeOf(parameterObject.Connection.Context).Shards!;
+        var concerned = new ScatterShards(shards, Shards!, parameterObject);
         if (Spread!.Value is { } refusal)
         {
-            throw shards.Refusal(Shards!, parameterObject, refusal);
+            throw concerned.Refusal(refusal);
         }
 
-        var targets = shards.TargetsOf(Shards!, parameterObject);
+        var targets = concerned.Targets();
         write = shards.WriteFor([.. targets.Select(t => t.Router.ShardName!)], parameterObject.Connection);
         return targets.ToDictionary(t => t.Router);
     }
@@ -318,7 +319,7 @@ internal sealed class RoutedCommand(
 
         if ((_claim ?? (parameterObject.CommandSource == CommandSource.SaveChanges ? RouterOf(parameterObject).ClaimFor(parameterObject.Connection) : null)) is { } claim)
         {
-            Prove(claim, command, isRead: commandMethod == DbCommandMethod.ExecuteReader && parameterObject.CommandSource != CommandSource.SaveChanges);
+            claim.Prove(command, isRead: commandMethod == DbCommandMethod.ExecuteReader && parameterObject.CommandSource != CommandSource.SaveChanges);
         }
 
         if (_inputs is not null)
@@ -600,25 +601,6 @@ internal sealed class RoutedCommand(
     // What finds the shard of a command that its shard must own the rows of.
     private ContextShards? GovernedShards(in RelationalCommandParameterObject parameterObject) =>
         Shards is { NeedsOwnership: true } && HomeOf(parameterObject.Connection.Context).Shards is { IsGoverned: true } shards ? shards : null;
-
-    // A read has the guard in its text, which is the same whatever is claimed.
-    private static void Prove(OwnershipClaim claim, DbCommand command, bool isRead)
-    {
-        if (command is not NpgsqlCommand proven)
-        {
-            throw new InvalidOperationException(
-                $"A command on a shard was replaced by a '{command.GetType().Name}', which cannot prove that the shard owns its rows. Do not replace commands in interceptors, or use sharding without UseCatalog(...).");
-        }
-
-        if (!isRead)
-        {
-            proven.CommandText = OwnershipSql.Guard(proven.CommandText)
-                ?? throw new InvalidOperationException(
-                    "A write to a sharded table neither inserts, updates nor deletes by a statement of EF, and the catalog cannot guard it. Map the entity to a table instead of stored procedures, or use sharding without UseCatalog(...).");
-        }
-
-        claim.AddTo(proven.Parameters);
-    }
 
     // Each run has parameters of its own, of which a command takes possession.
     private void AddInputs(DbCommand command)

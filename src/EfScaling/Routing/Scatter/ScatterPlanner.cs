@@ -191,7 +191,6 @@ internal sealed class ScatterPlanner
         var rows = Rows.Anywhere;
         var tables = new List<TableExpressionBase>();
         var predicate = select.Predicate;
-        List<SqlExpression?> joins = [];
         foreach (var table in select.Tables)
         {
             var (planned, joined, joinFacts, origin) = PlanTable(table, facts, outer, rows.Anchors, keepsOrigin);
@@ -206,7 +205,6 @@ internal sealed class ScatterPlanner
 
             rows = Join(rows, joined, table, joinFacts);
             tables.Add(planned);
-            joins.Add((planned as PredicateJoinExpressionBase)?.JoinPredicate);
         }
 
         // Subqueries may depend on rows of this select and of those around it.
@@ -225,19 +223,19 @@ internal sealed class ScatterPlanner
         var having = PlanSubqueries(select.Having, facts, reach, rows.Anchors, pins);
         var projection = select.Projection.Select(p => p.Update(PlanSubqueries(p.Expression, facts, reach, rows.Anchors, pins)!)).ToList();
         var orderings = select.Orderings.Select(o => o.Update(PlanSubqueries(o.Expression, facts, reach, rows.Anchors, pins)!)).ToList();
-        var planned2 = select.Update(tables, predicate, groupBy, having, projection, orderings, select.Offset, select.Limit);
+        var rewritten = select.Update(tables, predicate, groupBy, having, projection, orderings, select.Offset, select.Limit);
         if (rows.Kind == RowsKind.Anywhere && pins.Count > 0)
         {
             rows = new Rows(RowsKind.Pinned, [.. pins]);
         }
 
-        if (rows.Kind == RowsKind.Shards && SqlShapes.IsCorrelated(planned2))
+        if (rows.Kind == RowsKind.Shards && SqlShapes.IsCorrelated(rewritten))
         {
             // Rows of any shard may count for a row around.
-            return new Body(_steps.FinishFromAllRows(planned2), Rows.Anywhere, facts, Head.Local, []);
+            return new Body(_steps.FinishFromAllRows(rewritten), Rows.Anywhere, facts, Head.Local, []);
         }
 
-        return new Body(planned2, rows, facts, rows.Kind == RowsKind.Shards ? HeadOf(planned2, rows, facts) : Head.Local, pins);
+        return new Body(rewritten, rows, facts, rows.Kind == RowsKind.Shards ? HeadOf(rewritten, rows, facts) : Head.Local, pins);
     }
 
     // What of a select is computed over rows that may live on different shards.
@@ -458,7 +456,6 @@ internal sealed class ScatterPlanner
         if (comparedWith is not null
             && subquery.Projection is [{ Expression: ColumnExpression { IsNullable: false } shown }]
             && comparedWith is ColumnExpression { IsNullable: false }
-            && KeyFacts.ColumnOf(comparedWith) is { } compared
             && KeyFacts.ColumnOf(shown) is { } column
             && SelectFacts.IsTransparent(subquery, column))
         {

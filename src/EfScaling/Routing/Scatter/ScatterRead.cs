@@ -18,6 +18,7 @@ namespace EfScaling.Routing.Scatter;
 /// <remarks>Shards work at the same time, each on its own connection. When one fails the others are stopped. Not thread-safe, like the context.</remarks>
 internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterPlans plans, RelationalCommandParameterObject command)
 {
+    private readonly ScatterShards _shards = new(home.Shards!, shardPlan, command);
     private readonly List<NpgsqlParameter> _inputs = [];
     private readonly ScatterBudget _budget = home.Shards!.Database.Options.ScatterBudget;
     private readonly long _startedAt = home.Shards.Clock.GetTimestamp();
@@ -47,9 +48,10 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             {
                 for (var shard = 0; shard < results.Length; shard++)
                 {
+                    var number = _shards.NumberOf(targets[shard]);
                     while (results[shard]?.Read() == true)
                     {
-                        Count(collected.Add(results[shard]!.DbDataReader, NumberOf(targets[shard])));
+                        Count(collected.Add(results[shard]!.DbDataReader, number));
                     }
                 }
             }
@@ -92,9 +94,10 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             {
                 for (var shard = 0; shard < results.Length; shard++)
                 {
+                    var number = _shards.NumberOf(targets[shard]);
                     while (results[shard] is { } result && await result.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        Count(collected.Add(result.DbDataReader, NumberOf(targets[shard])));
+                        Count(collected.Add(result.DbDataReader, number));
                     }
                 }
             }
@@ -122,10 +125,11 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     private ScatterPlan PlanFor(bool ordersByBytes)
     {
         var plan = plans.For(ordersByBytes);
-        return Shards.RefusalOf(plan, shardPlan) is { } refusal ? throw Shards.Refusal(shardPlan, command, refusal) : plan;
+        _shards.RefuseUnanswerable(plan);
+        return plan;
     }
 
-    private List<ScatterTarget> TargetsOf(ScatterStep step) => Checked(Shards.TargetsOf(step, shardPlan, command));
+    private List<ScatterTarget> TargetsOf(ScatterStep step) => Checked(_shards.TargetsOf(step));
 
     private List<ScatterTarget> FinalTargets(ScatterPlan plan) => plan.Merge is null ? [new ScatterTarget(home, null)] : TargetsOf(plan.Final);
 
@@ -149,8 +153,6 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         command.ReaderColumns is { } columns && merge is not null ? [.. columns, .. merge.Keys.Select((k, i) => k.Type.BufferedAt(merge.Columns + i))] : command.ReaderColumns;
 
     private static long CountIn(KeyTerm term, IReadOnlyDictionary<string, object?> parameters) => Convert.ToInt64(term.ValueIn(parameters), CultureInfo.InvariantCulture);
-
-    private int NumberOf(in ScatterTarget target) => Shards.NumberOf(target.Router.ShardName!);
 
     private List<ScatterTarget> Checked(List<ScatterTarget> targets)
     {
@@ -191,7 +193,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     }
 
     private NpgsqlParameter[] InputsOf(in ScatterTarget target) =>
-        _inputs.Count == 0 ? [] : [.. _inputs, new NpgsqlParameter(IntermediateResult.Shard, NpgsqlDbType.Integer) { Value = NumberOf(target) }];
+        _inputs.Count == 0 ? [] : [.. _inputs, new NpgsqlParameter(IntermediateResult.Shard, NpgsqlDbType.Integer) { Value = _shards.NumberOf(target) }];
 
     // Stops the others when one fails, and waits for all of them.
 #pragma warning disable CA1031

@@ -31,15 +31,12 @@ internal sealed class ContextShards(
     Func<ILogger> createLogger,
     ShardRecoveries recoveries) : IDisposable, IAsyncDisposable
 {
-    // The catalog in consistency tokens, among the shards.
-    private const string CatalogInTokens = "efscaling.catalog";
-
     private readonly ShardResolver _resolver = new(database.DefaultShard);
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
 
     // Those that something has asked for since the context was lent. The others are as they were made ready.
     private readonly HashSet<ReadRouter> _used = [];
-    private (ConsistencySession? Session, long Epoch) _noted;
+    private readonly SessionMaps _maps = new(database, home);
     private ShardRecovery? _recovery;
     private SpanningTransaction? _spanning;
     private bool _isEnding;
@@ -57,11 +54,11 @@ internal sealed class ContextShards(
     /// <summary>Gets whether shards check what is read and written there.</summary>
     public bool IsGoverned => database.Catalog is not null;
 
-    /// <summary>Gets or sets the maps that all commands of the context go by, whatever the catalog says meanwhile; <see langword="null"/> for the present ones.</summary>
-    public ShardPicture? Pinned { get; set; }
+    /// <summary>Gets the maps that the context goes by, as its session demands.</summary>
+    public SessionMaps Maps => _maps;
 
     /// <summary>Gets the maps of the next command.</summary>
-    public ShardPicture Picture => Pinned ?? database.Picture;
+    public ShardPicture Picture => _maps.Picture;
 
     /// <summary>Gets whether a replica snapshot of the context is open.</summary>
     public bool IsInSnapshot => home.IsInSnapshot;
@@ -96,64 +93,6 @@ internal sealed class ContextShards(
         }
     }
 
-    /// <summary>Gets the token of the maps that the context uses: whoever continues what it does must not take older ones.</summary>
-    public ConsistencyToken Token => database.Catalog is { Current: { } picture, Id: var id }
-        ? new ConsistencyToken([new ShardPosition(CatalogInTokens, (ulong)id, Timeline: 0, new WalPosition((ulong)picture.Epoch))])
-        : ConsistencyToken.None;
-
-    /// <summary>Makes sure that the maps are there, and that the session has seen no newer ones: a replica that is late would show what was before those.</summary>
-    public void Prepare()
-    {
-        if (Picture.Epoch < SessionEpoch)
-        {
-            try
-            {
-                database.Catalog!.Refresh();
-            }
-            catch (NpgsqlException failure)
-            {
-                throw SessionAhead(failure);
-            }
-
-            RequireEpoch();
-        }
-    }
-
-    /// <inheritdoc cref="Prepare" />
-    public ValueTask PrepareAsync(CancellationToken cancellationToken)
-    {
-        return database.Catalog?.Current is not null && Picture.Epoch >= SessionEpoch ? ValueTask.CompletedTask : LoadAsync();
-
-        async ValueTask LoadAsync()
-        {
-            await database.PrepareAsync(cancellationToken).ConfigureAwait(false);
-            if (Picture.Epoch < SessionEpoch)
-            {
-                try
-                {
-                    await database.Catalog!.RefreshAsync(cancellationToken).ConfigureAwait(false);
-                }
-                catch (NpgsqlException failure)
-                {
-                    throw SessionAhead(failure);
-                }
-
-                RequireEpoch();
-            }
-        }
-    }
-
-    /// <summary>Notes the maps by which a command finds its shard: whoever continues the session must not take older ones.</summary>
-    /// <remarks>Only once for each picture: tokens are merged under a lock.</remarks>
-    public void Note(ShardPicture picture)
-    {
-        if (ConsistencySession.Current is { } session && _noted != (session, picture.Epoch))
-        {
-            _noted = (session, picture.Epoch);
-            session.Use(Token);
-        }
-    }
-
     /// <summary>Returns the router of the shard that a query or a set-based write concerns.</summary>
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it is run.</param>
@@ -178,7 +117,7 @@ internal sealed class ContextShards(
         claim = plan.NeedsOwnership && IsGoverned ? new OwnershipClaim(picture, Own) : null;
         if (claim is not null)
         {
-            Note(picture);
+            _maps.Note(picture);
         }
 
         if (named is not null)
@@ -193,7 +132,7 @@ internal sealed class ContextShards(
                 $"ExecuteUpdate changes the shard key {key}, and rows with another key may belong to another shard. Delete the rows and add them with the new key.", []);
         }
 
-        var choice = _resolver.Resolve(picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim);
+        var choice = Choose(picture, plan, command, claim);
         if (claim is not null && choice.Single is { } owner)
         {
             claim.Shard = owner;
@@ -223,69 +162,13 @@ internal sealed class ContextShards(
                     []);
     }
 
-    /// <summary>Returns where a command of a query over several shards runs.</summary>
-    /// <param name="step">The command.</param>
-    /// <param name="whole">What the SQL of the whole query says about shards.</param>
-    /// <param name="command">How the query is run.</param>
-    public List<ScatterTarget> TargetsOf(ScatterStep step, ShardPlan whole, in RelationalCommandParameterObject command) =>
-        TargetsOf(step.FollowsOrigin ? whole : step.Command.Shards!, command);
-
-    /// <summary>Returns the shards that a part of a query over several runs on.</summary>
+    /// <summary>Finds the shards that a command concerns.</summary>
+    /// <param name="picture">The maps.</param>
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it is run.</param>
-    public List<ScatterTarget> TargetsOf(ShardPlan plan, in RelationalCommandParameterObject command)
-    {
-        var picture = plan.NeedsOwnership ? Picture : database.Configured;
-        if (plan.NeedsOwnership && IsGoverned)
-        {
-            Note(picture);
-        }
-
-        var choice = _resolver.Resolve(picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim: null);
-        IEnumerable<string> concerned = choice.Unknown is not null ? ShardsOf(plan, picture)
-            : choice.Several ?? [choice.Single ?? Own];
-        var targets = new List<ScatterTarget>();
-        foreach (var shard in concerned)
-        {
-            targets.Add(new ScatterTarget(RouterOf(shard, command.Connection), ClaimOf(shard, plan, picture)));
-        }
-
-        return targets;
-    }
-
-    /// <summary>Returns the number of a shard.</summary>
-    public int NumberOf(string shard) => database.Options.Shards.ToList().FindIndex(s => s.Name == shard);
-
-    /// <summary>Returns why a query cannot be answered from several shards; <see langword="null"/> if it can.</summary>
-    /// <param name="scatter">How it would be answered.</param>
-    /// <param name="plan">What its SQL says.</param>
-    public ScatterRefusal? RefusalOf(ScatterPlan scatter, ShardPlan plan) => scatter switch
-    {
-        { Refusal: { } refusal } => refusal,
-        { NeedsWholeBuckets: true } when plan.Tables.FirstOrDefault(t => t.Table.Placement == TablePlacement.Sharded && !Picture.Maps[t.Table.Map].KeepsBucketsWhole) is { } split =>
-            new ScatterRefusal(ScatterRule.SplitBuckets, split.Name),
-        _ => null,
-    };
-
-    /// <summary>Refuses a query that cannot be answered from several shards.</summary>
-    /// <param name="plan">What its SQL says.</param>
-    /// <param name="command">How it is run.</param>
-    /// <param name="refusal">Why.</param>
-    public CrossShardException Refusal(ShardPlan plan, in RelationalCommandParameterObject command, ScatterRefusal refusal)
-    {
-        var choice = _resolver.Resolve(plan.NeedsOwnership ? Picture : database.Configured, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim: null);
-        var (reason, concerns) = choice is { Several: { } several, Unknown: null }
-            ? (CrossShardReason.SeveralShards, $"the shards {Names(several)}")
-            : (plan.Opaque is null ? CrossShardReason.NoShardKey : CrossShardReason.NotUnderstood, $"every shard: {choice.Unknown}");
-        var shards = choice.Unknown is null ? choice.Several ?? [] : [];
-        NoteRefusal(reason, shards);
-        return new CrossShardQueryNotSupportedException(
-            reason,
-            $"A query concerns {concerns}; and it cannot be answered from several shards, because a part of it {refusal.Explanation}. Or compare the shard key of all that it reads with a value, as in Where(x => x.Key == key). The part, rule {refusal.Rule}: {refusal.Fragment}",
-            shards,
-            refusal.Rule,
-            refusal.Fragment);
-    }
+    /// <param name="claim">Takes what the shard must own; <see langword="null"/> if nobody asks.</param>
+    public ShardChoice Choose(ShardPicture picture, ShardPlan plan, in RelationalCommandParameterObject command, OwnershipClaim? claim = null) =>
+        _resolver.Resolve(picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim);
 
     /// <summary>Returns whether a command writes a reference table on every shard.</summary>
     public bool WritesCopies(ShardPlan? plan) => plan?.CopiedTable is not null && database.Options.Shards.Length > 1;
@@ -395,7 +278,7 @@ internal sealed class ContextShards(
         try
         {
             router = FindRouter(plan, command, named, mayScatter: scatter is not null, out _);
-            outcome = router is null ? Explain(scatter!.For(ordersByBytes: true), plan, command)
+            outcome = router is null ? new ScatterShards(this, plan, command).Explain(scatter!.For(ordersByBytes: true))
                 : named is null ? $"shard {router.ShardName}"
                 : $"shard {router.ShardName}, by OnShard";
         }
@@ -410,32 +293,6 @@ internal sealed class ContextShards(
 
         return $"{outcome}\n{ShardExplanation.Of(plan, command.ParameterValues ?? new Dictionary<string, object?>(), plan.NeedsOwnership ? Picture : database.Configured, database.DefaultShard)}";
     }
-
-    private string Explain(ScatterPlan scatter, ShardPlan plan, in RelationalCommandParameterObject command)
-    {
-        if (RefusalOf(scatter, plan) is { } refusal)
-        {
-            throw Refusal(plan, command, refusal);
-        }
-
-        var lines = new List<string>();
-        foreach (var step in scatter.Steps)
-        {
-            lines.Add($"  collected from {NamesOf(step, plan, command)}: {OneLine(step.Command.CommandText)}");
-        }
-
-        lines.Add(scatter.Merge switch
-        {
-            null => $"  finished on shard {Own}: {OneLine(scatter.Final.Command.CommandText)}",
-            { Keys.IsEmpty: true } => $"  from {NamesOf(scatter.Final, plan, command)}: {OneLine(scatter.Final.Command.CommandText)}",
-            _ => $"  merged in order from {NamesOf(scatter.Final, plan, command)}: {OneLine(scatter.Final.Command.CommandText)}",
-        });
-        return $"several shards\n{string.Join('\n', lines)}";
-    }
-
-    private string NamesOf(ScatterStep step, ShardPlan plan, in RelationalCommandParameterObject command) => string.Join(", ", TargetsOf(step, plan, command).Select(t => t.Router.ShardName));
-
-    private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>Gets whether no connection of the context to another shard is open, so that nothing has to be sent to end its lease.</summary>
     public bool IsIdle
@@ -458,7 +315,8 @@ internal sealed class ContextShards(
     /// <remarks>All routers that the lease has used are made ready, even if one fails; the same holds for all when they are disposed.</remarks>
     public void Reset()
     {
-        (_noted, Pinned, _spanning, _around) = (default, null, null, default);
+        _maps.Forget();
+        (_spanning, _around) = (null, default);
         try
         {
             ForEachUsed(static r => r.ResetState());
@@ -472,7 +330,8 @@ internal sealed class ContextShards(
     /// <inheritdoc cref="Reset" />
     public async Task ResetAsync(CancellationToken cancellationToken)
     {
-        (_noted, Pinned, _spanning, _around) = (default, null, null, default);
+        _maps.Forget();
+        (_spanning, _around) = (null, default);
         try
         {
             await ForEachUsedAsync(r => r.ResetStateAsync(cancellationToken)).ConfigureAwait(false);
@@ -499,7 +358,8 @@ internal sealed class ContextShards(
         await ForEachUsedAsync(static r => r.DisposeAsync().AsTask()).ConfigureAwait(false);
     }
 
-    private static string Names(IReadOnlyList<string> shards) => string.Join(", ", shards.Select(s => $"'{s}'"));
+    /// <summary>Writes the names of shards for a message.</summary>
+    public static string Names(IReadOnlyList<string> shards) => string.Join(", ", shards.Select(s => $"'{s}'"));
 
     // One that fails must not keep the connections of the others from being given back.
 #pragma warning disable CA1031
@@ -565,7 +425,8 @@ internal sealed class ContextShards(
         return new CrossShardException(reason, message, shards);
     }
 
-    private void NoteRefusal(CrossShardReason reason, IReadOnlyList<string> shards)
+    /// <summary>Counts and logs that a command is refused.</summary>
+    public void NoteRefusal(CrossShardReason reason, IReadOnlyList<string> shards)
     {
         // A command that is only explained was not refused.
         if (RoutingExplanation.Current is null)
@@ -578,34 +439,6 @@ internal sealed class ContextShards(
         }
     }
 
-    private IEnumerable<string> ShardsOf(ShardPlan plan, ShardPicture picture)
-    {
-        var concerned = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var table in plan.Tables)
-        {
-            concerned.UnionWith(table.Table.Placement == TablePlacement.Sharded ? picture.Maps[table.Table.Map].Shards : [database.DefaultShard]);
-        }
-
-        return database.Options.Shards.Select(s => s.Name).Where(concerned.Contains);
-    }
-
-    // Of several shards each must own all that it is taken to own.
-    private OwnershipClaim? ClaimOf(string shard, ShardPlan plan, ShardPicture picture)
-    {
-        if (!plan.NeedsOwnership || !IsGoverned)
-        {
-            return null;
-        }
-
-        var claim = new OwnershipClaim(picture, shard);
-        foreach (var map in plan.Tables.Where(t => t.Table.Placement == TablePlacement.Sharded).Select(t => t.Table.Map))
-        {
-            claim.Add(map, MapOwnership.WholeShard);
-        }
-
-        return claim;
-    }
-
     private void RefuseFault()
     {
         if (database.Identities.Fault is { } fault)
@@ -613,26 +446,6 @@ internal sealed class ContextShards(
             throw new InvalidOperationException(fault);
         }
     }
-
-    private long SessionEpoch => database.Catalog is { Id: var id and not 0 }
-        ? Math.Max(EpochIn(ConsistencySession.Current?.Given, id), EpochIn(home.Session.Own.Token, id))
-        : 0;
-
-    private static long EpochIn(ConsistencyToken? token, long id) => (long)(token?.Find(CatalogInTokens, (ulong)id)?.Position.Value ?? 0);
-
-    private void RequireEpoch()
-    {
-        if (Picture.Epoch < SessionEpoch)
-        {
-            throw SessionAhead(null);
-        }
-    }
-
-    private static ShardMapChangedException SessionAhead(NpgsqlException? failure) => new(
-        failure is null
-            ? "A command belongs to a session that has seen newer shard maps than the catalog gives, as after the catalog was restored from a backup. Change the map once more in the catalog, or begin the session anew."
-            : $"A command belongs to a session that has seen newer shard maps than this process has, and the catalog does not answer ({NodeError.Describe(failure)}). Start its server, so that they can be loaded.",
-        failure);
 
     private ReadRouter RouterOf(string named, ShardPlan plan, in RelationalCommandParameterObject command, ShardPicture picture, OwnershipClaim? claim)
     {
@@ -647,7 +460,7 @@ internal sealed class ContextShards(
             throw Outside("A query with OnShard", [named]);
         }
 
-        var choice = _resolver.Resolve(picture, plan, command.ParameterValues ?? new Dictionary<string, object?>(), claim);
+        var choice = Choose(picture, plan, command, claim);
         if (claim is not null)
         {
             claim.Shard = named;
@@ -662,7 +475,11 @@ internal sealed class ContextShards(
                 certain);
     }
 
-    private ReadRouter RouterOf(string shard, IRelationalConnection own)
+    /// <summary>Returns the router of a shard for a command.</summary>
+    /// <param name="shard">The shard.</param>
+    /// <param name="own">The context's own connection.</param>
+    /// <exception cref="CrossShardException">A transaction around the context is open on another shard.</exception>
+    public ReadRouter RouterOf(string shard, IRelationalConnection own)
     {
         if (OwnConnection.TransactionAround(own) is { } around)
         {

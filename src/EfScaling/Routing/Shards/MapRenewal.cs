@@ -47,7 +47,7 @@ internal sealed class MapRenewal
         {
             try
             {
-                shards.Prepare();
+                shards.Maps.Prepare();
                 return run();
             }
             catch (Exception exception) when (IsCausedBy(exception))
@@ -65,7 +65,7 @@ internal sealed class MapRenewal
         {
             try
             {
-                await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
+                await shards.Maps.PrepareAsync(cancellationToken).ConfigureAwait(false);
                 return await run().ConfigureAwait(false);
             }
             catch (Exception exception) when (IsCausedBy(exception))
@@ -136,7 +136,7 @@ internal sealed class MapRenewal
                 exception);
         }
 
-        if (_shards.Pinned is not null)
+        if (_shards.Maps.Pinned is not null)
         {
             throw new ShardMapChangedException(
                 $"A command of ForEachShardAsync met a shard that does not own what it owned when that began ({difference}), because the shard map was changed since. "

@@ -33,7 +33,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
         MapRenewal? renewal = null;
         while (true)
         {
-            shards.Prepare();
+            shards.Maps.Prepare();
             try
             {
                 return Execute(shards, Find(shards), batches, connection);
@@ -66,7 +66,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
         MapRenewal? renewal = null;
         while (true)
         {
-            await shards.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            await shards.Maps.PrepareAsync(cancellationToken).ConfigureAwait(false);
             try
             {
                 return await ExecuteAsync(shards, Find(shards), batches, connection, cancellationToken).ConfigureAwait(false);
@@ -269,7 +269,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
 
         if (shards.IsGoverned)
         {
-            shards.Note(concerned.Picture);
+            shards.Maps.Note(concerned.Picture);
         }
 
         return shards.WriteFor(concerned.Names, connection, concerned.HasCopies);
@@ -286,7 +286,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
         var target = shards.RouterFor(concerned.Names, connection);
         if (concerned.ClaimOf(target.ShardName!) is { } claim)
         {
-            shards.Note(concerned.Picture);
+            shards.Maps.Note(concerned.Picture);
             target.Claim = claim;
         }
 

@@ -105,7 +105,7 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
         TContext CreatePinned(string shard)
         {
             var context = CreateDbContextOnShard(shard);
-            ShardsOf(context).Pinned = maps;
+            ShardsOf(context).Maps.Pinned = maps;
             return context;
         }
     }

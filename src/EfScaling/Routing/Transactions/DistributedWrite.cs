@@ -129,7 +129,7 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
         {
             foreach (var participant in open)
             {
-                await DisposeAsync(participant.Transaction, async).ConfigureAwait(false);
+                await Synchrony.DisposeAsync(participant.Transaction, async).ConfigureAwait(false);
             }
 
             shards.IsWriting = false;
@@ -232,25 +232,6 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
 
     private static bool IsLockTimeout(Exception exception) =>
         exception is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } or DbUpdateException { InnerException: PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } };
-
-    private static async ValueTask DisposeAsync(PositionedTransaction transaction, bool async)
-    {
-        try
-        {
-            if (async)
-            {
-                await transaction.DisposeAsync().ConfigureAwait(false);
-            }
-            else
-            {
-                transaction.Dispose();
-            }
-        }
-        catch (DbException)
-        {
-            // The connection is lost, and the server has rolled back.
-        }
-    }
 
     private int SumOf(int[] written)
     {

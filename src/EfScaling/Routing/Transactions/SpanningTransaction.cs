@@ -74,7 +74,7 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
             }
             catch
             {
-                await DisposeAsync(transaction, async).ConfigureAwait(false);
+                await Synchrony.DisposeAsync(transaction, async).ConfigureAwait(false);
                 throw;
             }
         }
@@ -210,7 +210,7 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
         _enlisted.Clear();
         foreach (var participant in ended)
         {
-            await DisposeAsync(participant.Transaction, async).ConfigureAwait(false);
+            await Synchrony.DisposeAsync(participant.Transaction, async).ConfigureAwait(false);
         }
     }
 
@@ -247,25 +247,6 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
         else
         {
             transaction.CreateSavepoint(name);
-        }
-    }
-
-    private static async ValueTask DisposeAsync(IDbContextTransaction transaction, bool async)
-    {
-        try
-        {
-            if (async)
-            {
-                await transaction.DisposeAsync().ConfigureAwait(false);
-            }
-            else
-            {
-                transaction.Dispose();
-            }
-        }
-        catch (DbException)
-        {
-            // The connection is lost, and the server has rolled back.
         }
     }
 }

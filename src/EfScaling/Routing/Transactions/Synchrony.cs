@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Diagnostics;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing.Transactions;
 
@@ -34,6 +35,26 @@ internal static class Synchrony
 
         connection.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Ends a transaction, which is rolled back unless it is committed.</summary>
+    public static async ValueTask DisposeAsync(IDbContextTransaction transaction, bool async)
+    {
+        try
+        {
+            if (async)
+            {
+                await transaction.DisposeAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                transaction.Dispose();
+            }
+        }
+        catch (DbException)
+        {
+            // The connection is lost, and the server has rolled back.
+        }
     }
 
     /// <summary>Runs something for each item: all at once if asynchronously, else one after the other.</summary>

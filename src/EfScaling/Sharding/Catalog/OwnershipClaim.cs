@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -47,9 +48,29 @@ internal sealed class OwnershipClaim(ShardPicture picture, string shard)
         }
     }
 
-    /// <summary>Sends the claim with a command.</summary>
-    /// <param name="parameters">The parameters of the command.</param>
-    public void AddTo(NpgsqlParameterCollection parameters)
+    /// <summary>Makes a command prove on its shard what is claimed.</summary>
+    /// <param name="command">The command, complete but for that.</param>
+    /// <param name="isRead">Whether it is a read, which has the guard in its text already; that is the same whatever is claimed.</param>
+    /// <exception cref="InvalidOperationException">The command cannot carry the proof.</exception>
+    public void Prove(DbCommand command, bool isRead)
+    {
+        if (command is not NpgsqlCommand proven)
+        {
+            throw new InvalidOperationException(
+                $"A command on a shard was replaced by a '{command.GetType().Name}', which cannot prove that the shard owns its rows. Do not replace commands in interceptors, or use sharding without UseCatalog(...).");
+        }
+
+        if (!isRead)
+        {
+            proven.CommandText = OwnershipSql.Guard(proven.CommandText)
+                ?? throw new InvalidOperationException(
+                    "A write to a sharded table neither inserts, updates nor deletes by a statement of EF, and the catalog cannot guard it. Map the entity to a table instead of stored procedures, or use sharding without UseCatalog(...).");
+        }
+
+        AddTo(proven.Parameters);
+    }
+
+    private void AddTo(NpgsqlParameterCollection parameters)
     {
         // All take locks in the same order, whatever the culture of their process.
         _items.Sort(static (x, y) => string.CompareOrdinal(x.Map, y.Map) is not 0 and var order ? order : x.Bucket.CompareTo(y.Bucket));

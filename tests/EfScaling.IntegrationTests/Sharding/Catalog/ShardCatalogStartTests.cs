@@ -50,40 +50,45 @@ public sealed class ShardCatalogStartTests(Bank bank) : IClassFixture<Bank>
     }
 
     [Fact]
-    public async Task Callers_share_the_failure_of_a_catalog_that_is_silent_and_do_not_queue_for_their_own()
+    public async Task Callers_share_the_failure_of_a_catalog_that_breaks_and_do_not_queue_for_their_own()
     {
-        using var silent = new TcpListener(IPAddress.Loopback, 0);
-        silent.Start();
+        using var breaking = new TcpListener(IPAddress.Loopback, 0);
+        using var breaks = new SemaphoreSlim(0);
+        breaking.Start();
         var connected = 0;
         var accepting = Task.Run(async () =>
         {
-            var kept = new List<TcpClient>();
             while (true)
             {
-                kept.Add(await silent.AcceptTcpClientAsync());
+                using var connection = await breaking.AcceptTcpClientAsync();
                 Interlocked.Increment(ref connected);
+                await breaks.WaitAsync();
             }
         });
         var options = new ShardCatalogOptions
         {
-            ConnectionString = $"Host=127.0.0.1;Port={((IPEndPoint)silent.LocalEndpoint).Port};Username=u;Database=d;Timeout=1;SSL Mode=Disable",
+            ConnectionString = $"Host=127.0.0.1;Port={((IPEndPoint)breaking.LocalEndpoint).Port};Username=u;Database=d;SSL Mode=Disable;Gss Encryption Mode=Disable",
         };
         await using var catalog = new ShardCatalog(options, _ => throw new UnreachableException(), TimeProvider.System, NullLogger.Instance);
 
-        // The first asks, and all others came before the second question began.
-        foreach (var question in Enumerable.Range(0, 6).Select(_ => catalog.RefreshAsync(CancellationToken.None)).ToList())
+        // The first asks, and all others come before its question ends: they share the second.
+        var questions = Enumerable.Range(0, 6).Select(_ => catalog.RefreshAsync(CancellationToken.None)).ToList();
+        breaks.Release(2);
+        foreach (var question in questions)
         {
             await Assert.ThrowsAsync<NpgsqlException>(() => question);
         }
 
         Assert.Equal(2, connected);
-        foreach (var load in Enumerable.Range(0, 6).Select(_ => catalog.LoadAsync(CancellationToken.None).AsTask()).ToList())
+        var loads = Enumerable.Range(0, 6).Select(_ => catalog.LoadAsync(CancellationToken.None).AsTask()).ToList();
+        breaks.Release(2);
+        foreach (var load in loads)
         {
             Assert.Contains("keep the last known maps by CacheFile(...)", (await Assert.ThrowsAsync<InvalidOperationException>(() => load)).Message, StringComparison.Ordinal);
         }
 
         Assert.Equal(4, connected);
-        silent.Stop();
+        breaking.Stop();
         await Assert.ThrowsAnyAsync<Exception>(() => accepting);
     }
 

@@ -53,7 +53,7 @@ public sealed class OwnershipClaimTests
     private static string Sent(OwnershipClaim claim)
     {
         using var command = new NpgsqlCommand();
-        claim.AddTo(command.Parameters);
+        claim.Prove(command, isRead: true);
         var (maps, buckets, versions) = ((string[])command.Parameters[0].Value!, (int[])command.Parameters[1].Value!, (long[])command.Parameters[2].Value!);
         return string.Join(", ", maps.Select((map, i) => $"{map} {buckets[i]}={versions[i]}"));
     }

@@ -1,0 +1,136 @@
+using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
+using EfScaling.Sharding.Catalog;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfScaling.Routing.Scatter;
+
+/// <summary>Finds the shards that the parts of one query over several shards, or of one set-based write, run on.</summary>
+/// <remarks>
+/// All parts go by the same maps: rows that one part has found on a shard are joined there by the next. A shard that does not own any more what these maps say refuses its part, and the whole is
+/// repeated with new ones. Made for one command; not thread-safe, like the context.
+/// </remarks>
+internal sealed class ScatterShards
+{
+    private readonly ContextShards _shards;
+    private readonly ShardPlan _plan;
+    private readonly RelationalCommandParameterObject _command;
+    private readonly ShardPicture _picture;
+
+    /// <param name="shards">The shards of the context.</param>
+    /// <param name="plan">What the SQL of the whole command says about shards.</param>
+    /// <param name="command">How it is run.</param>
+    public ScatterShards(ContextShards shards, ShardPlan plan, in RelationalCommandParameterObject command)
+    {
+        (_shards, _plan, _command) = (shards, plan, command);
+        _picture = plan.NeedsOwnership ? shards.Picture : shards.Database.Configured;
+    }
+
+    /// <summary>Returns the shards that the whole command concerns.</summary>
+    public List<ScatterTarget> Targets() => TargetsOf(_plan);
+
+    /// <summary>Returns the shards that a step runs on.</summary>
+    public List<ScatterTarget> TargetsOf(ScatterStep step) => TargetsOf(step.FollowsOrigin ? _plan : step.Command.Shards!);
+
+    /// <summary>Returns the number of a shard.</summary>
+    public int NumberOf(in ScatterTarget target)
+    {
+        var options = _shards.Database.Options;
+        return options.Shards.IndexOf(options.Find(target.Router.ShardName!)!);
+    }
+
+    /// <summary>Refuses a query that cannot be answered from several shards.</summary>
+    /// <param name="scatter">How it would be answered.</param>
+    /// <exception cref="CrossShardQueryNotSupportedException">It cannot.</exception>
+    public void RefuseUnanswerable(ScatterPlan scatter)
+    {
+        if (scatter.Refusal is { } refusal)
+        {
+            throw Refusal(refusal);
+        }
+
+        if (scatter.NeedsWholeBuckets && _plan.Tables.FirstOrDefault(t => t.Table.Placement == TablePlacement.Sharded && !_picture.Maps[t.Table.Map].KeepsBucketsWhole) is { } split)
+        {
+            throw Refusal(new ScatterRefusal(ScatterRule.SplitBuckets, split.Name));
+        }
+    }
+
+    /// <summary>Returns what refuses the command.</summary>
+    /// <param name="refusal">Why it cannot be left to several shards.</param>
+    public CrossShardException Refusal(ScatterRefusal refusal)
+    {
+        var choice = _shards.Choose(_picture, _plan, _command);
+        var (reason, concerns) = choice is { Several: { } several, Unknown: null }
+            ? (CrossShardReason.SeveralShards, $"the shards {ContextShards.Names(several)}")
+            : (_plan.Opaque is null ? CrossShardReason.NoShardKey : CrossShardReason.NotUnderstood, $"every shard: {choice.Unknown}");
+        var shards = choice.Unknown is null ? choice.Several ?? [] : [];
+        _shards.NoteRefusal(reason, shards);
+        return new CrossShardQueryNotSupportedException(
+            reason,
+            $"A query concerns {concerns}; and it cannot be answered from several shards, because a part of it {refusal.Explanation}. Or compare the shard key of all that it reads with a value, as in Where(x => x.Key == key). The part, rule {refusal.Rule}: {refusal.Fragment}",
+            shards,
+            refusal.Rule,
+            refusal.Fragment);
+    }
+
+    /// <summary>Says in words which parts would run where.</summary>
+    /// <param name="scatter">How the query is answered.</param>
+    /// <exception cref="CrossShardQueryNotSupportedException">It cannot be.</exception>
+    public string Explain(ScatterPlan scatter)
+    {
+        RefuseUnanswerable(scatter);
+        var (final, text) = (scatter.Final, OneLine(scatter.Final.Command.CommandText));
+        IEnumerable<string> lines =
+        [
+            .. scatter.Steps.Select(s => $"  collected from {NamesOf(s)}: {OneLine(s.Command.CommandText)}"),
+            scatter.Merge switch
+            {
+                null => $"  finished on shard {_shards.Own}: {text}",
+                { Keys.IsEmpty: true } => $"  from {NamesOf(final)}: {text}",
+                _ => $"  merged in order from {NamesOf(final)}: {text}",
+            },
+        ];
+        return $"several shards\n{string.Join('\n', lines)}";
+    }
+
+    private List<ScatterTarget> TargetsOf(ShardPlan plan)
+    {
+        if (plan.NeedsOwnership && _shards.IsGoverned)
+        {
+            _shards.Maps.Note(_picture);
+        }
+
+        var choice = _shards.Choose(_picture, plan, _command);
+        var concerned = choice.Unknown is not null ? ShardsOf(plan) : choice.Several ?? [choice.Single ?? _shards.Own];
+        return [.. concerned.Select(s => new ScatterTarget(_shards.RouterOf(s, _command.Connection), ClaimOf(s, plan)))];
+    }
+
+    private IEnumerable<string> ShardsOf(ShardPlan plan)
+    {
+        var concerned = plan.Tables
+            .SelectMany(t => t.Table.Placement == TablePlacement.Sharded ? _picture.Maps[t.Table.Map].Shards : [_shards.Database.DefaultShard])
+            .ToHashSet(StringComparer.Ordinal);
+        return _shards.Database.Options.Shards.Select(s => s.Name).Where(concerned.Contains);
+    }
+
+    // Of several shards each must own all that it is taken to own.
+    private OwnershipClaim? ClaimOf(string shard, ShardPlan plan)
+    {
+        if (!plan.NeedsOwnership || !_shards.IsGoverned)
+        {
+            return null;
+        }
+
+        var claim = new OwnershipClaim(_picture, shard);
+        foreach (var table in plan.Tables.Where(t => t.Table.Placement == TablePlacement.Sharded))
+        {
+            claim.Add(table.Table.Map, MapOwnership.WholeShard);
+        }
+
+        return claim;
+    }
+
+    private string NamesOf(ScatterStep step) => string.Join(", ", TargetsOf(step).Select(t => t.Router.ShardName));
+
+    private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
+}

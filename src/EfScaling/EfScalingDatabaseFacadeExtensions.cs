@@ -105,6 +105,7 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <summary>Returns where the context's newest command ran, why, and how old its data may have been.</summary>
     /// <param name="database">The context's <c>Database</c>.</param>
     /// <returns>The decision; <see langword="null"/> before the first command.</returns>
+    /// <remarks>Of a query over several shards it names all of them, and the node and the bound of the part whose data may be the oldest.</remarks>
     /// <exception cref="InvalidOperationException">The context uses neither read replicas nor a query cache.</exception>
     public static RoutingDecision? LastRouting(this DatabaseFacade database) => Router(database, nameof(LastRouting)).LastDecision;
 

@@ -143,8 +143,8 @@ public sealed class ConsistencySession : IDisposable
                 return added;
             }
 
-            // Contexts with other settings have another picture of the same servers; what one of them wrote is there for all.
-            var progress = _clusters.FirstOrDefault(c => c.Source.Servers == source.Servers && ReferenceEquals(c.Source.Clock, source.Clock)).Progress;
+            // Contexts with other settings have another picture of the same servers; what one of them wrote is there for all. Shards may share servers.
+            var progress = _clusters.FirstOrDefault(c => c.Source.Shard == source.Shard && c.Source.Servers == source.Servers && ReferenceEquals(c.Source.Clock, source.Clock)).Progress;
             if (progress is null)
             {
                 progress = new SessionProgress(source.Shard);

@@ -330,13 +330,9 @@ internal sealed class ReadRouter(
     public void NoteElsewhere(ReadRouter shard) => _elsewhere = shard;
 
     /// <summary>Notes that the newest query was answered from several shards.</summary>
-    /// <param name="last">The router of the shard that gave the last part.</param>
+    /// <param name="oldest">Where the part ran whose rows may be the oldest; <see langword="null"/> if no part did.</param>
     /// <param name="shards">The names of all shards that took part.</param>
-    public void NoteScatter(ReadRouter last, IEnumerable<string> shards)
-    {
-        _elsewhere = null;
-        LastDecision = last.LastDecision is { } decision ? decision with { Shard = string.Join(", ", shards) } : null;
-    }
+    public void NoteScatter(RoutingDecision? oldest, IEnumerable<string> shards) => LastDecision = oldest is { } decision ? decision with { Shard = string.Join(", ", shards) } : null;
 
     /// <summary>Notes that a read runs on a replica.</summary>
     public void NoteOnReplica(Node node, RoutingReason reason, TimeSpan staleness, int attempts)

@@ -10,7 +10,7 @@ internal sealed class ScriptedSource(Func<CancellationToken, Task<ServerPosition
 
     public ManualClock ManualClock { get; init; } = new();
 
-    public string Shard => string.Empty;
+    public string Shard { get; init; } = string.Empty;
 
     public string Servers => "server";
 

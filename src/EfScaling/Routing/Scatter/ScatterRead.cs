@@ -25,6 +25,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     private readonly SortedSet<string> _asked = new(StringComparer.Ordinal);
     private long _rows;
     private long _bytes;
+    private RoutingDecision? _oldest;
 
     private ContextShards Shards => home.Shards!;
 
@@ -63,11 +64,10 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             AddInputs(collected, i);
         }
 
-        var last = FinalTargets(plan);
-        var rows = Run(plan.Final.Command, last, Buffered(plan.Merge));
+        var rows = Run(plan.Final.Command, FinalTargets(plan), Buffered(plan.Merge));
         try
         {
-            return Give(plan, last, rows);
+            return Give(plan, rows);
         }
         catch
         {
@@ -109,11 +109,10 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             AddInputs(collected, i);
         }
 
-        var last = FinalTargets(plan);
-        var rows = await RunAsync(plan.Final.Command, last, Buffered(plan.Merge), cancellationToken).ConfigureAwait(false);
+        var rows = await RunAsync(plan.Final.Command, FinalTargets(plan), Buffered(plan.Merge), cancellationToken).ConfigureAwait(false);
         try
         {
-            return Give(plan, last, rows);
+            return Give(plan, rows);
         }
         catch
         {
@@ -133,9 +132,9 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 
     private List<ScatterTarget> FinalTargets(ScatterPlan plan) => plan.Merge is null ? [new ScatterTarget(home, null)] : TargetsOf(plan.Final);
 
-    private RelationalDataReader Give(ScatterPlan plan, List<ScatterTarget> targets, RelationalDataReader?[] results)
+    private RelationalDataReader Give(ScatterPlan plan, RelationalDataReader?[] results)
     {
-        home.NoteScatter(targets[^1].Router, _asked);
+        home.NoteScatter(_oldest, _asked);
         if (plan.Merge is not { } merge)
         {
             return results[0]!;
@@ -226,6 +225,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             ExceptionDispatchInfo.Throw(reason);
         }
 
+        NoteOldest(targets, results);
         return results;
     }
 
@@ -243,6 +243,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             ExceptionDispatchInfo.Throw(reason);
         }
 
+        NoteOldest(targets, results);
         return results;
 
         async Task RunOneAsync(int i)
@@ -258,6 +259,18 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
                 {
                     await stop.CancelAsync().ConfigureAwait(false);
                 }
+            }
+        }
+    }
+
+    // The whole may be as old as its oldest part, in whatever step.
+    private void NoteOldest(List<ScatterTarget> targets, RelationalDataReader?[] results)
+    {
+        for (var i = 0; i < targets.Count; i++)
+        {
+            if (results[i] is not null && targets[i].Router.LastDecision is { } decision && (_oldest is not { } oldest || decision.StalenessBound >= oldest.StalenessBound))
+            {
+                _oldest = decision;
             }
         }
     }

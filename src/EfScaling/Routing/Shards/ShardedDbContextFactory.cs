@@ -36,7 +36,7 @@ public sealed class ShardedDbContextFactory<TContext> : IDbContextFactory<TConte
     /// <summary>Gets the names of the shards, in the order in which they were added.</summary>
     public IReadOnlyList<string> Shards => [.. _database.Value.Options.Shards.Select(s => s.Name)];
 
-    /// <summary>Creates a context that spans all shards: each query runs on the one shard that it concerns, and is refused if there are several; SaveChanges writes on all that it concerns, in one transaction.</summary>
+    /// <summary>Creates a context that spans all shards: each query runs on the shards that it concerns, or is refused if its parts cannot be put together; SaveChanges writes on all that it concerns, in one transaction.</summary>
     public TContext CreateDbContext()
     {
         if (ShardingMeter.CountsContexts)

@@ -4,6 +4,8 @@ using EfScaling.Consistency;
 using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
+using EfScaling.Testing;
+using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -107,8 +109,24 @@ public sealed class ScatterLimitTests(ShopDatabases databases) : IClassFixture<S
         Assert.Equal("east, north, south, west", context.Database.LastRouting()!.Value.Shard);
     }
 
-    private ServiceProvider Services(Action<ShardingOptionsBuilder> sharding) => new ServiceCollection()
-        .AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o, ReadContract.Primary, more: sharding))
+    [Fact]
+    public async Task LastRouting_tells_of_the_part_whose_rows_may_be_the_oldest()
+    {
+        // The shard that is asked last has no replica.
+        await using var services = Services(s => s.AddShard("whole", databases.ConnectionTo("all")), ReadContract.MaxStaleness);
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
+        var ordered = context.Customers.AsNoTracking().OrderBy(c => c.Id);
+        await Eventually.ThatAsync(
+            async () => await ordered.ToListAsync() is not null && context.Database.LastRouting() is { Role: NodeRole.Replica }, TimeSpan.FromSeconds(30), "replicas to answer");
+        Assert.NotEqual(TimeSpan.Zero, context.Database.LastRouting()!.Value.StalenessBound);
+
+        // The result is given by a shard's primary, from parts that came from replicas.
+        Assert.NotEqual(0, await context.Customers.CountAsync());
+        Assert.Equal(NodeRole.Replica, context.Database.LastRouting()!.Value.Role);
+    }
+
+    private ServiceProvider Services(Action<ShardingOptionsBuilder> sharding, ReadContract contract = ReadContract.Primary) => new ServiceCollection()
+        .AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o, contract, more: sharding))
         .BuildServiceProvider();
 
     // A fifth shard, at a port that nobody listens at; the first four keep the keys that they have.

@@ -37,7 +37,7 @@ internal sealed class ConsistencyChecker(TimeProvider clock)
     public HeartbeatLog Heartbeats { get; } = new();
 
     /// <summary>Gets the posts that were written.</summary>
-    public PostLog Posts { get; } = new();
+    public PostLog Posts { get; } = new(clock);
 
     /// <summary>Gets how many read-backs the primary answered; all of them for a context without replicas.</summary>
     public long ReadBacksOnPrimary => Interlocked.Read(ref _readBacksOnPrimary);
@@ -154,14 +154,9 @@ internal sealed class ConsistencyChecker(TimeProvider clock)
     public void FeedRead(long startedAt, int user, Func<int, bool> follows, IReadOnlyList<FeedEntry> entries, RoutingDecision? decision)
     {
         CountPage(decision);
-        if (Posts.LastBy(follows, MustShowFrom(startedAt, decision)) is not { } last || entries.Any(e => e.PostId == last))
+        if (Posts.MissingIn([.. entries.Select(e => e.PostId)], follows, startedAt, decision) is { } missing)
         {
-            return;
-        }
-
-        if (entries.Count < SocialFeed.PageSize || entries.Any(e => e.PostId < last))
-        {
-            Count(ref _oldFeeds, string.Create(CultureInfo.InvariantCulture, $"post {last} is missing in the feed of user {user} read on {Place(decision)}"));
+            Count(ref _oldFeeds, string.Create(CultureInfo.InvariantCulture, $"post {missing} is missing in the feed of user {user} read on {Place(decision)}"));
         }
     }
 
@@ -174,7 +169,7 @@ internal sealed class ConsistencyChecker(TimeProvider clock)
     public void ProfileRead(long startedAt, int user, int postsAtStart, Profile profile, RoutingDecision? decision)
     {
         CountPage(decision);
-        var posts = postsAtStart + Posts.CountOf(user, MustShowFrom(startedAt, decision));
+        var posts = postsAtStart + Posts.CountOf(user, Posts.MustShowUntil(startedAt, decision));
         if (profile.Posts < posts)
         {
             Count(
@@ -197,10 +192,6 @@ internal sealed class ConsistencyChecker(TimeProvider clock)
     public void Failed(Operation operation, string why) => Count(ref _failures, $"{operation} failed: {why}");
 
     private static string Place(RoutingDecision? decision) => decision?.ToString() ?? "the primary";
-
-    // What was acknowledged before it must be visible. A hit in the cache has no bound: it shows everything.
-    private long MustShowFrom(long startedAt, RoutingDecision? decision) =>
-        startedAt - (long)Math.Ceiling((decision?.StalenessBound ?? TimeSpan.Zero).TotalSeconds * clock.TimestampFrequency);
 
     private void CountPage(RoutingDecision? decision) =>
         Interlocked.Increment(ref decision?.Role == NodeRole.Cache ? ref _pagesOfCache : ref _pagesOfServers);

@@ -43,6 +43,9 @@ internal static class ReportTable
         return columns;
     }
 
+    /// <summary>Returns a time as it is shown.</summary>
+    public static string Milliseconds(double? value) => value?.ToString("0.00", CultureInfo.InvariantCulture) ?? "-";
+
     private static Table Routes(RunReport report)
     {
         var table = Titled("Where commands ran, and why, with replicas and the cache").AddColumns("node", "role", "kind", "reason").AddColumn(Right("commands")).AddColumn(Right("share"));
@@ -116,6 +119,4 @@ internal static class ReportTable
     private static string Ratio(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
     private static string Seconds(double value) => value.ToString("0.0", CultureInfo.InvariantCulture);
-
-    private static string Milliseconds(double? value) => value?.ToString("0.00", CultureInfo.InvariantCulture) ?? "-";
 }

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace EfScaling.Sample.Sharded;
 
-/// <summary>The social network by user: whom a user follows, what the user wrote and who likes that live on the user's shard.</summary>
+/// <summary>The social network by user: whom a user follows and what the user likes, what the user wrote and who likes that live on the user's shard.</summary>
 internal sealed class ShardedFeedContext(DbContextOptions<ShardedFeedContext> options) : DbContext(options)
 {
     public DbSet<User> Users => Set<User>();
@@ -13,6 +13,8 @@ internal sealed class ShardedFeedContext(DbContextOptions<ShardedFeedContext> op
     public DbSet<Post> Posts => Set<Post>();
 
     public DbSet<PostLike> Likes => Set<PostLike>();
+
+    public DbSet<GivenLike> GivenLikes => Set<GivenLike>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -25,6 +27,7 @@ internal sealed class ShardedFeedContext(DbContextOptions<ShardedFeedContext> op
         {
             follow.IsSharded(f => f.FollowerId);
             follow.HasKey(f => new { f.FollowerId, f.FollowedId });
+            follow.HasIndex(f => f.FollowedId);
         });
         modelBuilder.Entity<Post>(post =>
         {
@@ -37,6 +40,11 @@ internal sealed class ShardedFeedContext(DbContextOptions<ShardedFeedContext> op
         {
             like.IsSharded(l => l.AuthorId);
             like.HasKey(l => new { l.AuthorId, l.PostId, l.UserId });
+        });
+        modelBuilder.Entity<GivenLike>(like =>
+        {
+            like.IsSharded(l => l.UserId);
+            like.HasKey(l => new { l.UserId, l.PostId });
         });
     }
 }

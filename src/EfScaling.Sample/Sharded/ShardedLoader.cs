@@ -1,3 +1,4 @@
+using EfScaling.Routing.Checks;
 using EfScaling.Routing.Shards;
 using EfScaling.Sample.Feed;
 using EfScaling.Sample.Graph;
@@ -9,7 +10,9 @@ namespace EfScaling.Sample.Sharded;
 /// <summary>Fills the shards, each with its people, whom they follow, and what they write.</summary>
 internal sealed class ShardedLoader(ShardedDbContextFactory<ShardedFeedContext> contexts, FriendshipGraph graph, ShardedIdGenerator ids)
 {
-    private const int PostsPerPerson = 4;
+    /// <summary>How many posts each user has.</summary>
+    public const int PostsPerPerson = 4;
+
     private const int PeoplePerSave = 250;
 
     private readonly ILookup<string, int> _peopleOf = Enumerable.Range(0, graph.People).ToLookup(person => contexts.ShardOf(ShardKey.Of(person)));
@@ -17,15 +20,24 @@ internal sealed class ShardedLoader(ShardedDbContextFactory<ShardedFeedContext> 
     /// <summary>Gets how many posts are written.</summary>
     public int Posts => graph.People * PostsPerPerson;
 
-    /// <summary>Creates the tables on every shard.</summary>
+    /// <summary>Creates on every shard the tables, and what transactions over several shards need.</summary>
+    /// <exception cref="SampleException">A shard cannot be used for it; the message says what to change.</exception>
     public async Task CreateTablesAsync(CancellationToken cancellationToken)
     {
-        foreach (var shard in await contexts.ForEachShardAsync((context, stop) => context.Database.EnsureCreatedAsync(stop), cancellationToken: cancellationToken))
+        await using var context = contexts.CreateDbContext();
+        try
         {
-            if (!shard.IsDone)
-            {
-                throw new SampleException($"The tables of shard '{shard.Shard}' could not be created: {shard.Failure.Message}", shard.Failure);
-            }
+            await context.Database.EnsureCreatedAsync(cancellationToken);
+        }
+        catch (ShardsFailedException exception)
+        {
+            throw new SampleException($"The tables could not be created on all shards: {exception.Message}", exception);
+        }
+
+        var findings = (await context.Database.CheckShardsAsync(cancellationToken)).Findings;
+        if (findings.FirstOrDefault(f => f.IsError || f.Kind is ShardFindingKind.NoPreparedTransactions or ShardFindingKind.NoDecisions) is { } finding)
+        {
+            throw new SampleException($"The sample writes on several shards in one transaction, and cannot do so here: {finding}", finding.Failure);
         }
     }
 

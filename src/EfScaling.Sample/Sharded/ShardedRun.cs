@@ -14,6 +14,8 @@ namespace EfScaling.Sample.Sharded;
 /// <summary>The feed over four shards, by user: what <c>eng/demo.sh sharded</c> runs.</summary>
 internal static class ShardedRun
 {
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(2);
+
     /// <summary>Runs it.</summary>
     /// <returns>The exit status.</returns>
     public static async Task<int> RunAsync(SampleOptions options, IAnsiConsole console, ProgressDisplay display, CancellationToken stop)
@@ -51,12 +53,14 @@ internal static class ShardedRun
             await servers.LagAsync(options.Lag, stop);
         });
 
-        // 4. The load: what one user's shard can answer, and writes to both databases.
+        // 4. The load: what one user's shard can answer, what needs several, and writes to both databases. What goes wrong in the warm-up counts; its times do not.
         using var counts = new ShardCounts();
-        var checker = new ShardedChecker();
+        var checker = new ShardedChecker(graph, ShardedLoader.PostsPerPerson, clock);
+        var times = new ShardedTimes();
         var seconds = 0.0;
-        var explanation = Explain();
-        await display.ShowLoadAsync("Load over the shards", options.Duration, State, LoadAsync(options.Duration, run: 0));
+        var plans = Explain();
+        await display.ShowAsync("Warm up", () => LoadAsync(WarmUp, run: 0, new ShardedTimes()));
+        await display.ShowLoadAsync("Load over the shards", options.Duration, State, LoadAsync(options.Duration, run: 1, times));
 
         // 5. The rows, where they are and whether they belong there, and the table.
         var report = await ReportAsync();
@@ -64,12 +68,12 @@ internal static class ShardedRun
         await SaveAsync();
 
         // 6. Without --once the load goes on, and the table with it.
-        for (var run = 1; !options.Once && !stop.IsCancellationRequested; run++)
+        for (var run = 2; !options.Once && !stop.IsCancellationRequested; run++)
         {
             console.MarkupLine("[bold]The load goes on until Ctrl-C.[/]");
             try
             {
-                await display.ShowLoadAsync("Load over the shards", options.Duration, State, LoadAsync(options.Duration, run));
+                await display.ShowLoadAsync("Load over the shards", options.Duration, State, LoadAsync(options.Duration, run, times));
                 report = await ReportAsync();
                 console.Write(ShardedReportTable.Of(report));
                 await SaveAsync();
@@ -87,23 +91,29 @@ internal static class ShardedRun
 
         return report.AllChecksHold ? ExitStatus.AllChecksHold : ExitStatus.Failed;
 
-        async Task LoadAsync(TimeSpan duration, int run)
+        async Task LoadAsync(TimeSpan duration, int run, ShardedTimes measured)
         {
             using var time = new CancellationTokenSource(duration, clock);
             using var end = CancellationTokenSource.CreateLinkedTokenSource(time.Token, stop);
             var startedAt = clock.GetTimestamp();
             await Task.WhenAll(Enumerable.Range(0, options.Workers)
-                .Select(worker => new ShardedVisitor(contexts, accounts, graph, ids, checker, (run * 1_000) + worker))
+                .Select(worker => new ShardedVisitor(contexts, accounts, graph, ids, checker, measured, clock, (run * 1_000) + worker))
                 .Select(visitor => Task.Run(() => visitor.VisitAsync(end.Token, stop), CancellationToken.None)));
             seconds += clock.GetElapsedTime(startedAt).TotalSeconds;
             stop.ThrowIfCancellationRequested();
         }
 
-        string Explain()
+        QueryPlan[] Explain()
         {
             using var context = contexts.CreateDbContext();
-            var user = graph.ByFriends[0];
-            return $"How a query of one user finds its shard (ToRoutingString):\n{context.Posts.Where(p => p.AuthorId == user).ToRoutingString()}";
+            var (network, user) = (new SocialNetwork(context), graph.ByFriends[0]);
+            return
+            [
+                new("The posts of one user", context.Posts.Where(p => p.AuthorId == user).ToRoutingString()),
+                new("The feed of everyone whom a user follows", network.Feed(user).ToRoutingString()),
+                new("A search", network.Search("visit").ToRoutingString()),
+                new("The most followed users", network.MostFollowed().ToRoutingString()),
+            ];
         }
 
         // Not stopped by Ctrl-C: the numbers are there and only need writing.
@@ -115,8 +125,10 @@ internal static class ShardedRun
 
         async Task<ShardedReport> ReportAsync()
         {
-            // What the load did, before these questions count as well.
+            // What the load did, before these questions count as well; what was written, once no replica can lack it.
             var did = contexts.Shards.ToDictionary(s => s, s => (Reads: counts.ReadsOf(s), Replica: checker.ReplicaReadsOf(s), Writes: counts.WritesOf(s)));
+            await servers.WaitForReplicasAsync(stop);
+            checker.QuietRead(await ReadQuietNetworkAsync());
             var placement = (await contexts.VerifyPlacementAsync(cancellationToken: stop)).Tables.ToLookup(t => t.Shard);
             List<ShardSummary> shards =
             [
@@ -126,12 +138,20 @@ internal static class ShardedRun
                     RowsOf(nameof(ShardedFeedContext.Follows), placement[shard]),
                     RowsOf(nameof(ShardedFeedContext.Posts), placement[shard]),
                     RowsOf(nameof(ShardedFeedContext.Likes), placement[shard]),
+                    RowsOf(nameof(ShardedFeedContext.GivenLikes), placement[shard]),
                     placement[shard].Sum(t => t.Misplaced),
                     did[shard].Reads,
                     did[shard].Replica,
                     did[shard].Writes)),
             ];
-            return ShardedReport.Of(shards, graph.People, graph.Friendships.Count * 2, loader.Posts, checker, counts.Refusals, seconds, explanation);
+            return ShardedReport.Of(shards, graph.People, graph.Friendships.Count * 2, loader.Posts, checker, counts.Refusals, seconds, times, plans);
+        }
+
+        async Task<QuietNetwork> ReadQuietNetworkAsync()
+        {
+            await using var context = contexts.CreateDbContext();
+            var network = new SocialNetwork(context);
+            return new(await network.StatisticsAsync(stop), await network.LikesOfPosts().ToListAsync(stop), await network.LikesOfUsers().ToListAsync(stop));
         }
 
         static long RowsOf(string table, IEnumerable<TablePlacementResult> tables) => tables.Single(t => t.Table == table).Rows;

@@ -1,7 +1,7 @@
 using EfScaling.Consistency;
 using EfScaling.Routing.Shards;
-using EfScaling.Sample.Feed;
 using EfScaling.Sample.Graph;
+using EfScaling.Sample.Load;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
 
@@ -14,11 +14,15 @@ internal sealed class ShardedVisitor(
     FriendshipGraph graph,
     ShardedIdGenerator ids,
     ShardedChecker checker,
+    ShardedTimes times,
+    TimeProvider clock,
     int seed)
 {
     private const int MostPopular = 20;
+    private const int VisitsPerVisitOfAllShards = 4;
 
     private readonly Random _random = new(seed);
+    private readonly string _allShards = string.Join(", ", contexts.Shards.Order(StringComparer.Ordinal));
 
     /// <summary>Visits until the time is over.</summary>
     /// <param name="end">Ends after the visit that is under way.</param>
@@ -29,7 +33,8 @@ internal sealed class ShardedVisitor(
         {
             try
             {
-                await VisitAsync(stop);
+                using var session = ConsistencySession.Begin();
+                await (_random.Next(VisitsPerVisitOfAllShards) == 0 ? VisitNetworkAsync(session, stop) : VisitUserAsync(stop));
             }
             catch (Exception exception) when (!stop.IsCancellationRequested)
             {
@@ -38,101 +43,154 @@ internal sealed class ShardedVisitor(
         }
     }
 
-    private async Task VisitAsync(CancellationToken stop)
+    // What one user's shard can answer. A context that spans all shards and one of the user's shard do the same.
+    private async Task VisitUserAsync(CancellationToken stop)
     {
-        // One visit in two is that of somebody popular. A context that spans all shards and one of the user's shard do the same.
-        var user = _random.Next(2) == 0 ? graph.ByFriends[_random.Next(MostPopular)] : _random.Next(graph.People);
-        var key = ShardKey.Of(user);
-        using var session = ConsistencySession.Begin();
-        await using var context = _random.Next(2) == 0 ? contexts.CreateDbContext() : contexts.CreateDbContext(key);
-        var visit = new Visit(new UserFeed(context, ids), context, user, contexts.ShardOf(key));
-        switch (_random.Next(20))
+        var user = Someone();
+        await using var context = _random.Next(2) == 0 ? contexts.CreateDbContext() : contexts.CreateDbContext(ShardKey.Of(user));
+        await (_random.Next(20) switch
         {
-            case 0:
-                await HandOverAsync(visit, session, stop);
-                break;
-            case 1:
-                await PostAsync(visit, stop);
-                break;
-            case 2:
-                await LikeAsync(visit, stop);
-                break;
-            case < 12:
-                await ReadPageAsync(visit, stop);
-                break;
-            default:
-                await ReadPostsAsync(visit, stop);
-                break;
+            0 => PostAsync(context, user, stop),
+            < 10 => ReadPageAsync(context, user, stop),
+            _ => ReadPostsAsync(context, user, stop),
+        });
+    }
+
+    // What needs several.
+    private async Task VisitNetworkAsync(ConsistencySession session, CancellationToken stop)
+    {
+        await using var context = contexts.CreateDbContext();
+        await (_random.Next(20) switch
+        {
+            < 2 => HandOverAsync(context, session, stop),
+            < 6 => LikeAsync(context, stop),
+            < 13 => ReadFeedAsync(context, Someone(), stop),
+            < 17 => SearchAsync(context, stop),
+            < 19 => CountFollowersAsync(context, stop),
+            _ => ReadStatisticsAsync(context, stop),
+        });
+    }
+
+    private async Task ReadPageAsync(ShardedFeedContext context, int user, CancellationToken stop)
+    {
+        var page = await TimeAsync(ShardedOperation.UserPage, () => new UserFeed(context, ids).PageAsync(user, stop));
+        JudgeOfUser(context, user);
+        if (page.Name != $"user {user}" || page.Following != graph.FriendsOf(user))
+        {
+            checker.Failed($"the page of user {user} shows '{page.Name}' following {page.Following}");
         }
     }
 
-    private async Task ReadPageAsync(Visit visit, CancellationToken stop)
+    private async Task<List<OwnPost>> ReadPostsAsync(ShardedFeedContext context, int user, CancellationToken stop)
     {
-        var page = await visit.Feed.PageAsync(visit.User, stop);
-        Judge(visit);
-        if (page.Name != $"user {visit.User}" || page.Following != graph.FriendsOf(visit.User))
+        var posts = await TimeAsync(ShardedOperation.OwnPosts, () => new UserFeed(context, ids).PostsAsync(user, stop));
+        JudgeOfUser(context, user);
+        if (posts.Count == 0 || posts.Any(p => !p.Text.EndsWith($" of user {user}", StringComparison.Ordinal)))
         {
-            checker.Failed($"the page of user {visit.User} shows '{page.Name}' following {page.Following}");
-        }
-    }
-
-    private async Task<List<OwnPost>> ReadPostsAsync(Visit visit, CancellationToken stop)
-    {
-        var posts = await visit.Feed.PostsAsync(visit.User, stop);
-        Judge(visit);
-        if (posts.Count == 0 || posts.Any(p => !p.Text.EndsWith($" of user {visit.User}", StringComparison.Ordinal)))
-        {
-            checker.Failed($"the posts of user {visit.User} are none, or of somebody else");
+            checker.Failed($"the posts of user {user} are none, or of somebody else");
         }
 
         return posts;
     }
 
-    private async Task<long> PostAsync(Visit visit, CancellationToken stop)
+    private async Task<long> PostAsync(ShardedFeedContext context, int user, CancellationToken stop)
     {
-        var id = await visit.Feed.WritePostAsync(visit.User, $"visit of user {visit.User}", stop);
-        checker.Posted();
-        Judge(visit);
+        var id = await TimeAsync(ShardedOperation.NewPost, () => new UserFeed(context, ids).WritePostAsync(user, TextBy(user), stop));
+        checker.Posts.Acknowledge(id, user, clock.GetTimestamp());
+        JudgeOfUser(context, user);
 
-        checker.ReadBack(Shows(await ReadPostsAsync(visit, stop), id));
+        checker.ReadBack("post", PostLog.Shows([.. (await ReadPostsAsync(context, user, stop)).Select(p => p.Id)], id));
         return id;
     }
 
-    private async Task LikeAsync(Visit visit, CancellationToken stop)
+    private async Task<List<NetworkPost>> ReadFeedAsync(ShardedFeedContext context, int user, CancellationToken stop)
     {
-        var post = (await ReadPostsAsync(visit, stop))[0];
-        var key = ShardKey.Of(visit.User);
-        await using var context = contexts.CreateDbContext(key);
-        await new UserFeed(context, ids).LikeAsync(_random.Next(graph.People), visit.User, post.Id, stop);
-        checker.Ran(context.Database.LastRouting(), visit.Shard);
+        var startedAt = clock.GetTimestamp();
+        var posts = await TimeAsync(ShardedOperation.Feed, () => new SocialNetwork(context).Feed(user).ToListAsync(stop));
+        JudgeOfAll(context);
+        checker.FeedRead(startedAt, user, posts, context.Database.LastRouting());
+        return posts;
     }
 
-    // Writes to both databases, and looks at both from the session of another request, which knows nothing but the token.
-    private async Task HandOverAsync(Visit visit, ConsistencySession session, CancellationToken stop)
+    private async Task SearchAsync(ShardedFeedContext context, CancellationToken stop)
     {
-        var signIn = new SignIn { Id = Guid.CreateVersion7(), UserId = visit.User };
+        var words = _random.Next(2) == 0 ? "visit" : $"user {Someone()}";
+        var startedAt = clock.GetTimestamp();
+        var posts = await TimeAsync(ShardedOperation.Search, () => new SocialNetwork(context).Search(words).ToListAsync(stop));
+        JudgeOfAll(context);
+        checker.SearchRead(startedAt, words, posts, TextBy, context.Database.LastRouting());
+    }
+
+    private async Task CountFollowersAsync(ShardedFeedContext context, CancellationToken stop)
+    {
+        var user = Someone();
+        checker.FollowersRead(user, await TimeAsync(ShardedOperation.Followers, () => new SocialNetwork(context).FollowersAsync(user, stop)));
+        JudgeOfAll(context);
+    }
+
+    private async Task ReadStatisticsAsync(ShardedFeedContext context, CancellationToken stop)
+    {
+        checker.StatisticsRead(await TimeAsync(ShardedOperation.Statistics, () => new SocialNetwork(context).StatisticsAsync(stop)));
+        JudgeOfAll(context);
+    }
+
+    // Likes something in the feed. Whoever it is: the popular would soon like all that is there.
+    private async Task LikeAsync(ShardedFeedContext context, CancellationToken stop)
+    {
+        var user = _random.Next(graph.People);
+        var feed = await ReadFeedAsync(context, user, stop);
+        var post = feed[_random.Next(feed.Count)];
+        var isOnTwoShards = ShardOf(user) != ShardOf(post.AuthorId);
+        var network = new SocialNetwork(context);
+        var isNew = await TimeAsync(
+            isOnTwoShards ? ShardedOperation.LikeOnTwoShards : ShardedOperation.LikeOnOneShard, () => network.LikeAsync(user, post.AuthorId, post.Id, stop));
+        if (isNew)
+        {
+            checker.Liked(isOnTwoShards);
+            var (withPost, withUser) = await network.FindLikeAsync(user, post.AuthorId, post.Id, stop);
+            checker.ReadBack("like", withPost && withUser);
+        }
+    }
+
+    // Writes to the feed and to the accounts, and looks at both from the session of somebody who follows the author, which knows nothing but the token.
+    private async Task HandOverAsync(ShardedFeedContext context, ConsistencySession session, CancellationToken stop)
+    {
+        var (author, follower) = graph.Friendships[_random.Next(graph.Friendships.Count)];
+        var signIn = new SignIn { Id = Guid.CreateVersion7(), UserId = author };
         await using (var people = await accounts.CreateDbContextAsync(stop))
         {
             people.Add(signIn);
             await people.SaveChangesAsync(stop);
         }
 
-        var post = await PostAsync(visit, stop);
+        var post = await PostAsync(context, author, stop);
         var token = await session.GetTokenAsync(stop);
         using (ConsistencySession.Begin(token))
         {
-            await using var context = contexts.CreateDbContext();
+            await using var theirs = contexts.CreateDbContext();
             await using var people = await accounts.CreateDbContextAsync(stop);
-            var seesPost = Shows(await new UserFeed(context, ids).PostsAsync(visit.User, stop), post);
+            var seesPost = PostLog.Shows([.. (await ReadFeedAsync(theirs, follower, stop)).Select(p => p.Id)], post);
             var seesSignIn = await people.SignIns.AnyAsync(s => s.Id == signIn.Id, stop);
             checker.HandedOver(seesPost, seesSignIn);
         }
     }
 
-    // Unless so many were written since that it is not among the newest any more.
-    private static bool Shows(List<OwnPost> posts, long id) => posts.Exists(p => p.Id == id) || (posts.Count == SocialFeed.PageSize && posts.TrueForAll(p => p.Id > id));
+    private async Task<T> TimeAsync<T>(ShardedOperation operation, Func<Task<T>> work)
+    {
+        var startedAt = clock.GetTimestamp();
+        var result = await work();
+        times.Add(operation, clock.GetElapsedTime(startedAt));
+        return result;
+    }
 
-    private void Judge(Visit visit) => checker.Ran(visit.Context.Database.LastRouting(), visit.Shard);
+    // One visit in two is that of somebody popular.
+    private int Someone() => _random.Next(2) == 0 ? graph.ByFriends[_random.Next(MostPopular)] : _random.Next(graph.People);
 
-    private sealed record Visit(UserFeed Feed, ShardedFeedContext Context, int User, string Shard);
+    private static string TextBy(int user) => $"visit of user {user}";
+
+    private string ShardOf(int user) => contexts.ShardOf(ShardKey.Of(user));
+
+    private void JudgeOfUser(ShardedFeedContext context, int user) => checker.Ran(context.Database.LastRouting(), ShardOf(user));
+
+    private void JudgeOfAll(ShardedFeedContext context) => checker.Ran(context.Database.LastRouting(), _allShards);
 }

@@ -38,12 +38,4 @@ internal sealed class UserFeed(ShardedFeedContext context, ShardedIdGenerator id
         await context.SaveChangesAsync(cancellationToken);
         return post.Id;
     }
-
-    /// <summary>Likes a post by SQL of the application, on a context of the shard of the post's author.</summary>
-    public async Task LikeAsync(int userId, int authorId, long postId, CancellationToken cancellationToken)
-    {
-        using var scope = context.Database.UseWrittenTables<PostLike>();
-        await context.Database.ExecuteSqlAsync(
-            $"""INSERT INTO "Likes" ("AuthorId", "PostId", "UserId") VALUES ({authorId}, {postId}, {userId}) ON CONFLICT DO NOTHING""", cancellationToken);
-    }
 }

@@ -52,6 +52,9 @@ internal sealed class ShardedDatabase : IDisposable, IAsyncDisposable
     /// <summary>Gets of each shard that was asked whether its database orders texts without a collation of their own by bytes.</summary>
     public ConcurrentDictionary<string, bool> OrdersByBytes { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Gets the shards that were found able to take part in transactions over several shards: to prepare, and to decide.</summary>
+    public ConcurrentDictionary<string, bool> CommitsWithOthers { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Gets the catalog that the maps come from; <see langword="null"/> if they come from the options.</summary>
     public ShardCatalog? Catalog { get; }
 

@@ -31,8 +31,11 @@ internal static class DecisionSql
         $$
         """;
 
-    /// <summary>What a transaction over several shards begins with on each: $1 is the lock timeout. Tells whether it can be prepared there, and decided there.</summary>
-    public const string Begin =
+    /// <summary>What a transaction over several shards begins with on each: $1 is the lock timeout.</summary>
+    public const string Begin = "SELECT CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', $1, true) END";
+
+    /// <summary>The same where it is not known yet whether it can be prepared there, and decided there: tells both.</summary>
+    public const string BeginFirst =
         """
         SELECT current_setting('max_prepared_transactions')::int > 0,
                EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

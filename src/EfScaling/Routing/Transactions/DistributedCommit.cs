@@ -142,6 +142,12 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
 
     private async ValueTask RollBackAsync(bool async)
     {
+        // A server may have been set up anew: the next transaction finds out, and says what is missing.
+        foreach (var participant in participants)
+        {
+            shards.Database.CommitsWithOthers.TryRemove(participant.Shard, out _);
+        }
+
         Participant[] prepared = [.. participants.Where(p => p.MayBePrepared)];
         if ((await Synchrony.ForEachAsync(prepared, p => p.FinishAsync(NameOf(p), commit: false, TimeSpan.Zero, async), async).ConfigureAwait(false)).Count > 0)
         {

@@ -54,9 +54,10 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
     /// <remarks>One round trip, the BEGIN that the driver has kept back included.</remarks>
     public async ValueTask SetUpAsync(bool locksCopies, bool async, CancellationToken cancellationToken)
     {
+        var isKnown = shards.Database.CommitsWithOthers.ContainsKey(Shard);
         using var batch = new NpgsqlBatch(_own)
         {
-            BatchCommands = { new NpgsqlBatchCommand(DecisionSql.Begin) { Parameters = { new NpgsqlParameter<string> { TypedValue = LockTimeout() } } } },
+            BatchCommands = { new NpgsqlBatchCommand(isKnown ? DecisionSql.Begin : DecisionSql.BeginFirst) { Parameters = { new NpgsqlParameter<string> { TypedValue = LockTimeout() } } } },
         };
         if (locksCopies)
         {
@@ -69,7 +70,7 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
             try
             {
                 _ = async ? await reader.ReadAsync(cancellationToken).ConfigureAwait(false) : reader.Read();
-                (CanPrepare, CanDecide) = (reader.GetBoolean(0), reader.GetBoolean(1));
+                (CanPrepare, CanDecide) = isKnown ? (true, true) : (reader.GetBoolean(0), reader.GetBoolean(1));
                 if (locksCopies)
                 {
                     _ = async ? await reader.NextResultAsync(cancellationToken).ConfigureAwait(false) : reader.NextResult();
@@ -90,6 +91,11 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
         catch (NpgsqlException failure) when (ShardConnectionException.Of(Shard, failure) is { } named)
         {
             throw named;
+        }
+
+        if (CanPrepare && CanDecide)
+        {
+            _ = shards.Database.CommitsWithOthers.TryAdd(Shard, true);
         }
     }
 

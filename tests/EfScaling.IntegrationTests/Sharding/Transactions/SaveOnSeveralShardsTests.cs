@@ -205,17 +205,39 @@ public sealed class SaveOnSeveralShardsTests(ShopDatabases databases) : IClassFi
     public async Task A_shard_without_its_table_of_decisions_is_named()
     {
         var customers = databases.CustomerOfEachShard();
-        await OnShardAsync(customers[1], "ALTER TABLE efscaling.decision RENAME TO decision_elsewhere");
+        await using var services = Services(o => databases.Configure(o, ReadContract.Primary, connections: databases.ConnectionsOf(maxPoolSize: 5)));
+        var process = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+        await OnShardAsync(customers[0], "ALTER TABLE efscaling.decision RENAME TO decision_elsewhere");
         try
         {
-            await using var context = databases.Sharded.CreateDbContext();
-            context.AddRange(new Order { CustomerId = customers[0] }, new Order { CustomerId = customers[1] });
-            var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => context.SaveChangesAsync());
-            Assert.Contains("Database.EnsureShardTransactionsCreatedAsync()", refusal.Message, StringComparison.Ordinal);
+            Assert.Contains("Database.EnsureShardTransactionsCreatedAsync()", (await Assert.ThrowsAsync<InvalidOperationException>(SaveAsync)).Message, StringComparison.Ordinal);
         }
         finally
         {
-            await OnShardAsync(customers[1], "ALTER TABLE efscaling.decision_elsewhere RENAME TO decision");
+            await OnShardAsync(customers[0], "ALTER TABLE efscaling.decision_elsewhere RENAME TO decision");
+        }
+
+        // A process that has found it there meets its loss at the end of a transaction, of which nothing is left.
+        await SaveAsync();
+        await OnShardAsync(customers[0], "ALTER TABLE efscaling.decision RENAME TO decision_elsewhere");
+        try
+        {
+            Assert.Equal(PostgresErrorCodes.UndefinedTable, (await Assert.ThrowsAsync<PostgresException>(SaveAsync)).SqlState);
+            Assert.Equal(0, await databases.CountPreparedAsync());
+            Assert.Contains("Database.EnsureShardTransactionsCreatedAsync()", (await Assert.ThrowsAsync<InvalidOperationException>(SaveAsync)).Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await OnShardAsync(customers[0], "ALTER TABLE efscaling.decision_elsewhere RENAME TO decision");
+        }
+
+        await SaveAsync();
+
+        async Task SaveAsync()
+        {
+            await using var context = process.CreateDbContext();
+            context.AddRange(new Order { CustomerId = customers[0] }, new Order { CustomerId = customers[1] });
+            await context.SaveChangesAsync();
         }
     }
 

@@ -12,7 +12,8 @@ internal sealed record SampleOptions
         Usage: EfScaling.Sample [sharded] [options]
 
           sharded          The same feed over four shards by user, each with a replica, and the accounts in a database of
-                           their own. Prints rows, reads and writes of each shard.
+                           their own: feed, search and statistics across all shards, and likes that write two. Prints
+                           what each shard did, latencies and plans. Servers need max_prepared_transactions.
           --once           Run the load once, print the table and exit: 0 if every check holds, 1 otherwise.
                            Without it the load goes on with a live table until Ctrl-C.
           --seconds N      Length of the load, 1 to 3600. Default 15. The comparisons, with replicas alone and with the

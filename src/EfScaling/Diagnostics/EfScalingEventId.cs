@@ -151,6 +151,9 @@ public static class EfScalingEventId
     /// <summary>The prepared parts of a shard could not be looked for, or its decisions not be cleared.</summary>
     public const int RecoveryFailed = Sharding + 8;
 
+    /// <summary>A query that the shards cannot answer together has run on the fallback coordinator, slowly; logged once for each text of a query.</summary>
+    public const int QueryOnCoordinator = Sharding + 9;
+
     /// <summary>Shard maps of the catalog are in use, for the first time or after a change.</summary>
     public const int ShardMapsLoaded = ShardCatalog;
 

@@ -31,4 +31,7 @@ internal static partial class ShardingLog
 
     [LoggerMessage(EfScalingEventId.RecoveryFailed, LogLevel.Warning, "What interrupted transactions have left on shard '{Shard}' could not be seen to: {Reason}.")]
     public static partial void RecoveryFailed(this ILogger logger, string shard, string reason);
+
+    [LoggerMessage(EfScalingEventId.QueryOnCoordinator, LogLevel.Warning, "A query runs on the fallback coordinator '{Node}', which is slow: the shards cannot answer it together, by the rule {Rule}. ToRoutingString() tells which part; docs/queries-across-shards.md what to write instead.")]
+    public static partial void QueryOnCoordinator(this ILogger logger, string node, string rule);
 }

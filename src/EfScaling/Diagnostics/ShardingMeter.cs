@@ -13,6 +13,9 @@ internal static class ShardingMeter
     private static readonly Counter<long> _refusals = _meter.CreateCounter<long>(
         "efscaling.sharding.refusals", "{command}", "Commands that were refused because no single shard could run them, by reason.");
 
+    private static readonly Counter<long> _fallbacks = _meter.CreateCounter<long>(
+        "efscaling.sharding.fallbacks", "{query}", "Queries that ran on the fallback coordinator because the shards could not answer them together, by the rule that they break.");
+
     private static readonly Counter<long> _plans = _meter.CreateCounter<long>(
         "efscaling.sharding.plans", "{plan}", "SQL that was generated and read for its shards: once for each shape of a query, whatever its shards and parameters.");
 
@@ -30,6 +33,9 @@ internal static class ShardingMeter
 
     /// <summary>Counts a command that was refused.</summary>
     public static void CountRefusal(string reason) => _refusals.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    /// <summary>Counts a query that runs on the fallback coordinator.</summary>
+    public static void CountFallback(string rule) => _fallbacks.Add(1, new KeyValuePair<string, object?>("rule", rule));
 
     /// <summary>Counts a plan.</summary>
     public static void CountPlan() => _plans.Add(1);

@@ -4,6 +4,7 @@
 using EfScaling.Caching;
 using EfScaling.Replication;
 using EfScaling.Routing;
+using EfScaling.Routing.Fallback;
 using EfScaling.Routing.Schema;
 using EfScaling.Routing.Shards;
 using EfScaling.Routing.Transactions;
@@ -100,7 +101,7 @@ internal static class EfScalingServices
         if (settings.Sharding is { } sharding)
         {
             var database = DatabaseOf(services, sharding);
-            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect, s => SourceOf(services, s), CreateLogger, services.GetRequiredService<ShardRecoveries>());
+            home.Shards = new ContextShards(database, settings.BoundShard, home, Connect, s => SourceOf(services, s), CreateLogger, services.GetRequiredService<ShardRecoveries>(), sharding.FallbackCoordinator is null ? null : ConnectToCoordinator);
         }
 
         return home;
@@ -118,6 +119,14 @@ internal static class EfScalingServices
             home);
 
         ILogger CreateLogger() => services.GetRequiredService<ILoggerFactory>().CreateLogger("EfScaling.Sharding");
+
+        CoordinatorConnection ConnectToCoordinator()
+        {
+            var provider = CoordinatorConnection.ProviderFrom(services.GetRequiredService<IDbContextOptions>().FindExtension<NpgsqlOptionsExtension>()!, settings.Sharding!.FallbackCoordinator!);
+            return new CoordinatorConnection(
+                services.GetRequiredService<RelationalConnectionDependencies>() with { ContextOptions = new NodeOptions(provider.WithConnectionString(null)) },
+                services.GetRequiredService<NodeDataSources>().Get(provider, new NpgsqlConnectionStringBuilder(provider.ConnectionString)));
+        }
 
         ReadRouter Connect(ShardDefinition shard)
         {

@@ -189,11 +189,18 @@ internal sealed class ReadRouter(
     /// <param name="shownBy">A moment by which everything that was shown is committed: the session must not go back behind it.</param>
     public void NoteCached(CacheOutcome outcome, string name, Moment shownBy)
     {
+        NoteShown(shownBy);
+        _uncached = null;
+        LastDecision = new RoutingDecision(name, NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, Attempts: 0) { Cache = new CacheDecision(outcome), Shard = ShardName };
+    }
+
+    /// <summary>Notes that rows of the cluster were shown that did not come over its own connections.</summary>
+    /// <param name="shownBy">A moment by which everything that was shown is committed: the session must not go back behind it.</param>
+    public void NoteShown(Moment shownBy)
+    {
         Session.Own.Read(server: 0, shownBy);
         Session.Ambient?.Read(server: 0, shownBy);
         Cluster.Touch(Moment.Now(Cluster.Clock));
-        _uncached = null;
-        LastDecision = new RoutingDecision(name, NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, Attempts: 0) { Cache = new CacheDecision(outcome), Shard = ShardName };
     }
 
     /// <summary>Returns whether what a reader gives may be kept: it comes from a node that is proven to show all published writes.</summary>
@@ -333,6 +340,16 @@ internal sealed class ReadRouter(
     /// <param name="oldest">Where the part ran whose rows may be the oldest; <see langword="null"/> if no part did.</param>
     /// <param name="shards">The names of all shards that took part.</param>
     public void NoteScatter(RoutingDecision? oldest, IEnumerable<string> shards) => LastDecision = oldest is { } decision ? decision with { Shard = string.Join(", ", shards) } : null;
+
+    /// <summary>Notes that a query runs on the fallback coordinator.</summary>
+    public void NoteOnCoordinator(string name)
+    {
+        LastDecision = new RoutingDecision(name, NodeRole.Coordinator, RoutingReason.FallbackCoordinator, TimeSpan.Zero, Attempts: 1);
+        if (ReplicationMeter.CountsCommands)
+        {
+            ReplicationMeter.CountCommand(name, nameof(NodeRole.Coordinator), nameof(RoutingReason.FallbackCoordinator));
+        }
+    }
 
     /// <summary>Notes that a read runs on a replica.</summary>
     public void NoteOnReplica(Node node, RoutingReason reason, TimeSpan staleness, int attempts)

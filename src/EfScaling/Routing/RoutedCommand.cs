@@ -105,6 +105,20 @@ internal sealed class RoutedCommand(
         in RelationalCommandParameterObject parameterObject, IReadOnlyList<ReaderColumn?>? buffered, CancellationToken cancellationToken) =>
         OnShard(_router!, ReadAsync(_router!, On(_router!.Connection, parameterObject, buffered), Moment.Never, cancellationToken));
 
+    /// <summary>Returns the command of one run on the fallback coordinator.</summary>
+    /// <param name="home">The router of the context's own connection.</param>
+    public RoutedCommand ForCoordinator(ReadRouter home) => new(Dependencies, CommandText, LogCommandText, Parameters) { _router = home };
+
+    /// <summary>Runs the query that <see cref="ForCoordinator"/> has made.</summary>
+    /// <param name="coordinator">The connection to the coordinator.</param>
+    /// <param name="parameterObject">How the query is run.</param>
+    public RelationalDataReader ReadOn(IRelationalConnection coordinator, in RelationalCommandParameterObject parameterObject) =>
+        base.ExecuteReader(On(coordinator, parameterObject, parameterObject.ReaderColumns));
+
+    /// <inheritdoc cref="ReadOn" />
+    public Task<RelationalDataReader> ReadOnAsync(IRelationalConnection coordinator, in RelationalCommandParameterObject parameterObject, CancellationToken cancellationToken) =>
+        base.ExecuteReaderAsync(On(coordinator, parameterObject, parameterObject.ReaderColumns), cancellationToken);
+
     /// <inheritdoc />
     public override void PopulateFrom(IRelationalCommandTemplate commandTemplate)
     {

@@ -24,6 +24,7 @@ public readonly record struct RoutingDecision(string Node, NodeRole Role, Routin
         {
             NodeRole.Replica => FormattableString.Invariant($"replica {Node}: {Reason}, at most {StalenessBound.TotalSeconds:0.000} s old"),
             NodeRole.Cache => $"cache {Node}: {Cache}",
+            NodeRole.Coordinator => $"fallback coordinator {Node}, slow: {Reason}",
             _ => $"primary {Node}: {Reason}",
         };
         where = Shard is null ? where : $"shard {Shard}, {where}";

@@ -83,4 +83,7 @@ public enum RoutingReason
 
     /// <summary>The query failed on a replica that does not own its rows: it has not replayed the newest change of the shard map, or the map here is older.</summary>
     ReplicaNotOwner,
+
+    /// <summary>The shards cannot answer the query together, and the fallback coordinator does, slowly.</summary>
+    FallbackCoordinator,
 }

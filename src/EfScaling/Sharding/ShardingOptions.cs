@@ -28,6 +28,9 @@ internal sealed record ShardingOptions
     /// <summary>Gets where the shard maps come from; <see langword="null"/> for these options.</summary>
     public ShardCatalogOptions? Catalog { get; init; }
 
+    /// <summary>Gets what runs queries that shards cannot answer together; <see langword="null"/> if they are refused.</summary>
+    public FallbackCoordinatorOptions? FallbackCoordinator { get; init; }
+
     /// <summary>Gets how transactions over several shards are committed.</summary>
     public CommitProtocol CommitProtocol { get; init; }
 
@@ -46,6 +49,7 @@ internal sealed record ShardingOptions
             && Buckets == other.Buckets
             && GeneratorNumber == other.GeneratorNumber
             && Catalog == other.Catalog
+            && FallbackCoordinator == other.FallbackCoordinator
             && ScatterBudget == other.ScatterBudget
             && CommitProtocol == other.CommitProtocol
             && LockTimeout == other.LockTimeout

@@ -1,6 +1,7 @@
 using System.Text;
 using EfScaling.Replication;
 using EfScaling.Sharding.Catalog;
+using EfScaling.Topology;
 using Npgsql;
 
 namespace EfScaling.Sharding;
@@ -99,6 +100,22 @@ public sealed class ShardingOptionsBuilder
     {
         ArgumentNullException.ThrowIfNull(budget);
         return With(Options with { ScatterBudget = budget });
+    }
+
+    /// <summary>Runs queries that the shards cannot answer together on a PostgreSQL with foreign tables over all of them, slowly, instead of refusing them.</summary>
+    /// <param name="connectionString">An Npgsql connection string to a database of one host, used for nothing else. It must reach every shard by the host and port that <c>AddShard</c> names.</param>
+    /// <remarks>
+    /// The tables there are made by <c>Database.CreateFallbackCoordinatorAsync()</c>, and anew after each change of the model. Only queries that would throw a
+    /// <c>CrossShardQueryNotSupportedException</c> run there, outside of transactions, and can write nothing; each is told by <c>LastRouting()</c>, a warning and a metric. Not together with <c>UseCatalog</c>.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The string is empty, cannot be read, or names no or several hosts.</exception>
+    public ShardingOptionsBuilder UseFallbackCoordinator(string connectionString)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
+        var hosts = NodeEndpoint.Parse(new NpgsqlConnectionStringBuilder(connectionString)).Count;
+        return hosts == 1
+            ? With(Options with { FallbackCoordinator = new FallbackCoordinatorOptions(connectionString) })
+            : throw new ArgumentException($"UseFallbackCoordinator was given a connection string with {hosts} hosts. Name the one server that has the foreign tables.", nameof(connectionString));
     }
 
     /// <summary>Takes the shard maps from a catalog database, where they can be changed while applications run; shards then check every read and write.</summary>

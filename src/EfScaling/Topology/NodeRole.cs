@@ -14,4 +14,7 @@ public enum NodeRole
 
     /// <summary>No server: the query cache answered in place of one.</summary>
     Cache,
+
+    /// <summary>The fallback coordinator, which reads the shards through foreign tables.</summary>
+    Coordinator,
 }

@@ -28,6 +28,21 @@ public sealed class ShardedDatabaseTests
         Assert.Equal(127, new ShardingOptionsBuilder().GeneratorNumber(127).Options.GeneratorNumber);
     }
 
+    [Theory]
+    [InlineData("Host=a,b;Password=secret")]
+    [InlineData("Database=c;Password=secret")]
+    public void A_fallback_coordinator_is_one_server(string connectionString)
+    {
+        var refusal = Assert.Throws<ArgumentException>(() => new ShardingOptionsBuilder().UseFallbackCoordinator(connectionString));
+        Assert.DoesNotContain("secret", refusal.ToString(), StringComparison.Ordinal);
+        var one = OptionsOf("Host=a;Password=secret");
+        Assert.Equal(one, OptionsOf("Host=a;Password=secret"));
+        Assert.NotEqual(one, OptionsOf("Host=b;Password=secret"));
+        Assert.DoesNotContain("secret", one.ToString(), StringComparison.Ordinal);
+
+        static ShardingOptions OptionsOf(string coordinator) => new ShardingOptionsBuilder().AddShard("a", "Host=a.invalid").UseFallbackCoordinator(coordinator).Options;
+    }
+
     [Fact]
     public void Settings_are_equal_if_their_maps_are_and_not_if_only_their_code_is()
     {

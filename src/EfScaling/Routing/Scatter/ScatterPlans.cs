@@ -1,3 +1,4 @@
+using EfScaling.Routing.Fallback;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 
 namespace EfScaling.Routing.Scatter;
@@ -9,6 +10,14 @@ internal sealed class ScatterPlans(SelectExpression root, Func<SelectExpression,
 {
     private readonly Lazy<ScatterPlan> _byBytes = new(() => Make(root, byteOrder: true, generate));
     private readonly Lazy<ScatterPlan> _byServer = new(() => Make(root, byteOrder: false, generate));
+    private readonly Lazy<RoutedCommand> _whole = new(() => generate(VersionedTable.PutInto(root)));
+    private int _isTold;
+
+    /// <summary>Gets the command of the whole query for the fallback coordinator.</summary>
+    public RoutedCommand Whole => _whole.Value;
+
+    /// <summary>Returns whether it is the first time that somebody is to be told that the query runs there.</summary>
+    public bool IsFirstTold() => Interlocked.Exchange(ref _isTold, 1) == 0;
 
     /// <summary>Returns the plan.</summary>
     /// <param name="ordersByBytes">Whether the databases order texts without a collation of their own by bytes.</param>

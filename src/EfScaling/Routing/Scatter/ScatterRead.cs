@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 using EfScaling.Replication;
+using EfScaling.Routing.Fallback;
 using EfScaling.Routing.Shards;
+using EfScaling.Routing.Transactions;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -23,6 +25,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     private readonly ScatterBudget _budget = home.Shards!.Database.Options.ScatterBudget;
     private readonly long _startedAt = home.Shards.Clock.GetTimestamp();
     private readonly SortedSet<string> _asked = new(StringComparer.Ordinal);
+    private ScatterRefusal? _refusal;
     private long _rows;
     private long _bytes;
     private RoutingDecision? _oldest;
@@ -35,9 +38,14 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     public RelationalDataReader Execute()
     {
         var plan = PlanFor(ordersByBytes: true);
-        if (plan.Merge is { ComparesDefaultTexts: true } && !TextOrder.IsByBytes(Shards, TargetsOf(plan.Final)))
+        if (plan?.Merge is { ComparesDefaultTexts: true } && !TextOrder.IsByBytes(Shards, TargetsOf(plan.Final)))
         {
             plan = PlanFor(ordersByBytes: false);
+        }
+
+        if (plan is null)
+        {
+            return Synchrony.Result(OnCoordinator().RunAsync(async: false, CancellationToken.None));
         }
 
         for (var i = 0; i < plan.Steps.Length; i++)
@@ -80,9 +88,14 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     public async Task<RelationalDataReader> ExecuteAsync(CancellationToken cancellationToken)
     {
         var plan = PlanFor(ordersByBytes: true);
-        if (plan.Merge is { ComparesDefaultTexts: true } && !await TextOrder.IsByBytesAsync(Shards, TargetsOf(plan.Final), cancellationToken).ConfigureAwait(false))
+        if (plan?.Merge is { ComparesDefaultTexts: true } && !await TextOrder.IsByBytesAsync(Shards, TargetsOf(plan.Final), cancellationToken).ConfigureAwait(false))
         {
             plan = PlanFor(ordersByBytes: false);
+        }
+
+        if (plan is null)
+        {
+            return await OnCoordinator().RunAsync(async: true, cancellationToken).ConfigureAwait(false);
         }
 
         for (var i = 0; i < plan.Steps.Length; i++)
@@ -121,12 +134,15 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         }
     }
 
-    private ScatterPlan PlanFor(bool ordersByBytes)
+    // Nothing if the fallback coordinator is to answer the whole.
+    private ScatterPlan? PlanFor(bool ordersByBytes)
     {
         var plan = plans.For(ordersByBytes);
-        _shards.RefuseUnanswerable(plan);
-        return plan;
+        _refusal = _shards.RefusalOf(plan);
+        return _refusal is null ? plan : Shards.Fallback is { Obstacle: null } ? null : throw _shards.Refusal(_refusal, Shards.Fallback?.Obstacle);
     }
+
+    private CoordinatorRead OnCoordinator() => new(Shards.Fallback!, _shards, _refusal!, plans, command);
 
     private List<ScatterTarget> TargetsOf(ScatterStep step) => Checked(_shards.TargetsOf(step));
 

@@ -39,25 +39,19 @@ internal sealed class ScatterShards
         return options.Shards.IndexOf(options.Find(target.Router.ShardName!)!);
     }
 
-    /// <summary>Refuses a query that cannot be answered from several shards.</summary>
+    /// <summary>Returns why a query cannot be answered from several shards; <see langword="null"/> if it can.</summary>
     /// <param name="scatter">How it would be answered.</param>
-    /// <exception cref="CrossShardQueryNotSupportedException">It cannot.</exception>
-    public void RefuseUnanswerable(ScatterPlan scatter)
-    {
-        if (scatter.Refusal is { } refusal)
-        {
-            throw Refusal(refusal);
-        }
-
-        if (scatter.NeedsWholeBuckets && _plan.Tables.FirstOrDefault(t => t.Table.Placement == TablePlacement.Sharded && !_picture.Maps[t.Table.Map].KeepsBucketsWhole) is { } split)
-        {
-            throw Refusal(new ScatterRefusal(ScatterRule.SplitBuckets, split.Name));
-        }
-    }
+    public ScatterRefusal? RefusalOf(ScatterPlan scatter) =>
+        scatter.Refusal
+        ?? (scatter.NeedsWholeBuckets && _plan.Tables.FirstOrDefault(t => t.Table.Placement == TablePlacement.Sharded && !_picture.Maps[t.Table.Map].KeepsBucketsWhole) is { } split
+            ? new ScatterRefusal(ScatterRule.SplitBuckets, split.Name)
+            : null);
 
     /// <summary>Returns what refuses the command.</summary>
     /// <param name="refusal">Why it cannot be left to several shards.</param>
-    public CrossShardException Refusal(ScatterRefusal refusal)
+    /// <param name="obstacle">Why the fallback coordinator cannot answer it either; <see langword="null"/> if there is none.</param>
+    /// <param name="failure">What failed there; <see langword="null"/> if nothing did.</param>
+    public CrossShardException Refusal(ScatterRefusal refusal, string? obstacle = null, Exception? failure = null)
     {
         var choice = _shards.Choose(_picture, _plan, _command);
         var (reason, concerns) = choice is { Several: { } several, Unknown: null }
@@ -67,18 +61,26 @@ internal sealed class ScatterShards
         _shards.NoteRefusal(reason, shards);
         return new CrossShardQueryNotSupportedException(
             reason,
-            $"A query concerns {concerns}; and it cannot be answered from several shards, because a part of it {refusal.Explanation}. Or compare the shard key of all that it reads with a value, as in Where(x => x.Key == key). The part, rule {refusal.Rule}: {refusal.Fragment}",
+            $"A query concerns {concerns}; and it cannot be answered from several shards, because a part of it {refusal.Explanation}. Or compare the shard key of all that it reads with a value, as in Where(x => x.Key == key). {(obstacle is null ? string.Empty : $"The fallback coordinator does not answer it: {obstacle}. ")}The part, rule {refusal.Rule}: {refusal.Fragment}",
             shards,
             refusal.Rule,
-            refusal.Fragment);
+            refusal.Fragment,
+            failure);
     }
 
     /// <summary>Says in words which parts would run where.</summary>
-    /// <param name="scatter">How the query is answered.</param>
+    /// <param name="plans">How the query is answered.</param>
     /// <exception cref="CrossShardQueryNotSupportedException">It cannot be.</exception>
-    public string Explain(ScatterPlan scatter)
+    public string Explain(ScatterPlans plans)
     {
-        RefuseUnanswerable(scatter);
+        var scatter = plans.For(ordersByBytes: true);
+        if (RefusalOf(scatter) is { } refusal)
+        {
+            return _shards.Fallback is { Obstacle: null } coordinator
+                ? $"fallback coordinator {coordinator.Name}, slow: {OneLine(plans.Whole.CommandText)}\n  because a part breaks the rule {refusal.Rule}: {OneLine(refusal.Fragment)}"
+                : throw Refusal(refusal, _shards.Fallback?.Obstacle);
+        }
+
         var (final, text) = (scatter.Final, OneLine(scatter.Final.Command.CommandText));
         IEnumerable<string> lines =
         [

@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
+using EfScaling.Routing.Fallback;
 using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Transactions;
 using EfScaling.Sharding;
@@ -21,6 +22,7 @@ namespace EfScaling.Routing.Shards;
 /// <param name="sourceOf">Returns the connections to the primary of a shard.</param>
 /// <param name="createLogger">Makes what refusals are logged by.</param>
 /// <param name="recoveries">Finds what settles interrupted transactions.</param>
+/// <param name="connectToCoordinator">Makes the connection to the fallback coordinator; <see langword="null"/> if there is none.</param>
 /// <remarks>Not thread-safe, like the context. A pooled context keeps the connections, closed, for its next lease.</remarks>
 internal sealed class ContextShards(
     ShardedDatabase database,
@@ -29,7 +31,8 @@ internal sealed class ContextShards(
     Func<ShardDefinition, ReadRouter> connect,
     Func<ShardDefinition, NpgsqlDataSource> sourceOf,
     Func<ILogger> createLogger,
-    ShardRecoveries recoveries) : IDisposable, IAsyncDisposable
+    ShardRecoveries recoveries,
+    Func<CoordinatorConnection>? connectToCoordinator) : IDisposable, IAsyncDisposable
 {
     private readonly ShardResolver _resolver = new(database.DefaultShard);
     private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
@@ -37,6 +40,7 @@ internal sealed class ContextShards(
     // Those that something has asked for since the context was lent. The others are as they were made ready.
     private readonly HashSet<ReadRouter> _used = [];
     private readonly SessionMaps _maps = new(database, home);
+    private FallbackCoordinator? _fallback;
     private ShardRecovery? _recovery;
     private SpanningTransaction? _spanning;
     private bool _isEnding;
@@ -68,6 +72,9 @@ internal sealed class ContextShards(
 
     /// <summary>Gets what takes the events of the context.</summary>
     public ILogger Logger => createLogger();
+
+    /// <summary>Gets what answers queries that the shards cannot answer together; <see langword="null"/> if such are refused.</summary>
+    public FallbackCoordinator? Fallback => _fallback ??= connectToCoordinator is null || bound is not null ? null : new FallbackCoordinator(this, home, connectToCoordinator);
 
     /// <summary>Gets what settles the interrupted transactions of all shards.</summary>
     public ShardRecovery Recovery => _recovery ??= recoveries.Get(database, CreateRecovery);
@@ -278,7 +285,7 @@ internal sealed class ContextShards(
         try
         {
             router = FindRouter(plan, command, named, mayScatter: scatter is not null, out _);
-            outcome = router is null ? new ScatterShards(this, plan, command).Explain(scatter!.For(ordersByBytes: true))
+            outcome = router is null ? new ScatterShards(this, plan, command).Explain(scatter!)
                 : named is null ? $"shard {router.ShardName}"
                 : $"shard {router.ShardName}, by OnShard";
         }
@@ -307,7 +314,7 @@ internal sealed class ContextShards(
                 }
             }
 
-            return true;
+            return _fallback is not { IsIdle: false };
         }
     }
 
@@ -323,6 +330,7 @@ internal sealed class ContextShards(
         }
         finally
         {
+            _fallback?.Reset();
             _used.Clear();
         }
     }
@@ -338,6 +346,10 @@ internal sealed class ContextShards(
         }
         finally
         {
+            if (_fallback is not null)
+            {
+                await _fallback.ResetAsync(cancellationToken).ConfigureAwait(false);
+            }
             _used.Clear();
         }
     }
@@ -347,7 +359,14 @@ internal sealed class ContextShards(
     {
         _isEnding = true;
         _used.UnionWith(_routers.Values);
-        ForEachUsed(static r => r.Dispose());
+        try
+        {
+            ForEachUsed(static r => r.Dispose());
+        }
+        finally
+        {
+            _fallback?.Dispose();
+        }
     }
 
     /// <inheritdoc />
@@ -355,7 +374,17 @@ internal sealed class ContextShards(
     {
         _isEnding = true;
         _used.UnionWith(_routers.Values);
-        await ForEachUsedAsync(static r => r.DisposeAsync().AsTask()).ConfigureAwait(false);
+        try
+        {
+            await ForEachUsedAsync(static r => r.DisposeAsync().AsTask()).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (_fallback is not null)
+            {
+                await _fallback.DisposeAsync().ConfigureAwait(false);
+            }
+        }
     }
 
     /// <summary>Writes the names of shards for a message.</summary>

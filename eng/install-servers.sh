@@ -58,7 +58,7 @@ refuse() {
 Install PostgreSQL $oldest_postgres or later (with initdb and pg_basebackup) and Redis, and for the tests PgBouncer and libfaketime, then run this again:
   Fedora:   dnf install postgresql-server postgresql-contrib redis pgbouncer libfaketime
   Arch:     pacman -S postgresql redis pgbouncer libfaketime
-  Alpine:   apk add postgresql redis pgbouncer libfaketime
+  Alpine:   apk add postgresql postgresql-contrib redis pgbouncer libfaketime
   macOS:    brew install postgresql@16 redis pgbouncer libfaketime
   Debian or Ubuntu older than PostgreSQL $oldest_postgres: add the PostgreSQL project's own package source first.
 Or set EFSCALING_POSTGRES_BIN to the folder of the PostgreSQL programs and EFSCALING_REDIS_SERVER to the path of redis-server.

@@ -19,9 +19,13 @@ internal sealed class VarietyDatabases(PostgresCluster cluster, string createOpt
 
     private readonly string _name = $"variety_{Guid.NewGuid():N}";
     private ServiceProvider? _services;
+    private ServiceProvider? _servicesWithFallback;
 
     /// <summary>Contexts over the shards.</summary>
     public ShardedDbContextFactory<VarietyContext> Sharded => _services!.GetRequiredService<ShardedDbContextFactory<VarietyContext>>();
+
+    /// <summary>Contexts over the shards with a fallback coordinator.</summary>
+    public ShardedDbContextFactory<VarietyContext> WithFallback => _servicesWithFallback!.GetRequiredService<ShardedDbContextFactory<VarietyContext>>();
 
     /// <summary>A context over the single database.</summary>
     public VarietyContext Whole() => new(new DbContextOptionsBuilder<VarietyContext>().UseNpgsql(ConnectionTo("all")).Options);
@@ -29,23 +33,21 @@ internal sealed class VarietyDatabases(PostgresCluster cluster, string createOpt
     /// <summary>Creates and fills the databases.</summary>
     public async Task CreateAsync(int seed)
     {
-        foreach (var database in _shards.Append("all"))
+        foreach (var database in _shards.Append("all").Append("coordinator"))
         {
             await cluster.Primary.ExecuteAsync($"CREATE DATABASE {_name}_{database} {createOptions}");
         }
 
-        // The same capabilities as the other tests over shards: for each other choice of them EF builds services of its own, and warns after twenty.
-        _services = new ServiceCollection()
-            .AddShardedDbContextFactory<VarietyContext>((_, o) => o
-                .UseNpgsql()
-                .UseSharding(s => Array.ForEach(
-                    _shards,
-                    shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, cluster.Standbys[0])).DefaultContract(contract))))
-                .UseQueryCache(null))
-            .BuildServiceProvider();
+        _services = Services(_ => { });
+        _servicesWithFallback = Services(s => s.UseFallbackCoordinator(ConnectionTo("coordinator")));
         await using (var spanning = Sharded.CreateDbContext())
         {
             await spanning.Database.EnsureCreatedAsync();
+        }
+
+        await using (var spanning = WithFallback.CreateDbContext())
+        {
+            await spanning.Database.CreateFallbackCoordinatorAsync();
         }
 
         await using (var whole = Whole())
@@ -62,7 +64,24 @@ internal sealed class VarietyDatabases(PostgresCluster cluster, string createOpt
         {
             await _services.DisposeAsync();
         }
+
+        if (_servicesWithFallback is not null)
+        {
+            await _servicesWithFallback.DisposeAsync();
+        }
     }
+
+    // The same capabilities as the other tests over shards: for each other choice of them EF builds services of its own, and warns after twenty.
+    private ServiceProvider Services(Action<ShardingOptionsBuilder> more) => new ServiceCollection()
+        .AddShardedDbContextFactory<VarietyContext>((_, o) => o
+            .UseNpgsql()
+            .UseSharding(s =>
+            {
+                Array.ForEach(_shards, shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, cluster.Standbys[0])).DefaultContract(contract)));
+                more(s);
+            })
+            .UseQueryCache(null))
+        .BuildServiceProvider();
 
     private async Task FillAsync(VarietyData data)
     {

@@ -235,7 +235,8 @@ internal sealed class ScatterPlanner
             return new Body(_steps.FinishFromAllRows(rewritten), Rows.Anywhere, facts, Head.Local, []);
         }
 
-        return new Body(rewritten, rows, facts, rows.Kind == RowsKind.Shards ? HeadOf(rewritten, rows, facts) : Head.Local, pins);
+        var head = rows.Kind == RowsKind.Shards ? HeadOf(rewritten, rows, facts) : Head.Local;
+        return new Body(head == Head.Limit ? TieBreaker.Add(rewritten, _types) : rewritten, rows, facts, head, pins);
     }
 
     // What of a select is computed over rows that may live on different shards.

@@ -100,6 +100,29 @@ public sealed class ScatterTests(ShopDatabases databases) : IClassFixture<ShopDa
 
     public static TheoryData<string> Values => [.. _values.Keys];
 
+    [Fact]
+    public async Task Pages_of_rows_that_an_order_does_not_tell_apart_have_no_row_in_common()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        var all = await context.Lines.OrderBy(l => l.Count).ThenBy(l => l.CustomerId).ThenBy(l => l.OrderId).ThenBy(l => l.Number).Select(l => new { l.CustomerId, l.OrderId, l.Number }).ToListAsync();
+        var (pages, included) = (all.Take(0).ToList(), all.Take(0).ToList());
+        for (var first = 0; first < all.Count; first += 7)
+        {
+            pages.AddRange(await context.Lines.OrderBy(l => l.Count).Skip(first).Take(7).Select(l => new { l.CustomerId, l.OrderId, l.Number }).ToListAsync());
+
+            // What is joined with a page orders it anew.
+            var page = await context.Lines.AsNoTracking().Include(l => l.Product).OrderBy(l => l.Count).Skip(first).Take(7).ToListAsync();
+            included.AddRange(page.OrderBy(l => l.Count).ThenBy(l => l.CustomerId).ThenBy(l => l.OrderId).ThenBy(l => l.Number).Select(l => new { l.CustomerId, l.OrderId, l.Number }));
+        }
+
+        Assert.Equal(all, pages);
+        Assert.Equal(all, included);
+        Assert.Contains("""ORDER BY l."Count", l."CustomerId", l."OrderId", l."Number" LIMIT""", context.Lines.OrderBy(l => l.Count).Take(5).ToRoutingString(), StringComparison.Ordinal);
+
+        // What has no key of its own decides nothing.
+        Assert.Contains("""ORDER BY count(*)::int LIMIT""", context.Orders.GroupBy(o => o.CustomerId).Select(g => new { g.Key, Count = g.Count() }).OrderBy(g => g.Count).Take(5).ToRoutingString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Lists))]
     public async Task Lists_are_those_of_one_database(string name)

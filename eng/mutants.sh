@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Shows that the history checker finds planted bugs: for each patch of tests/mutants builds the extension with it and runs sessions until the checker finds
-# a violation. The unpatched extension must pass the same runs. The first line of a patch says which faults show its bug. Needs the .NET 10 SDK; the servers are installed when they are missing.
-#   eng/mutants.sh                every mutant, twenty minutes on two busy cores
+# Shows that checkers find planted bugs. For each patch of tests/mutants builds the extension with it, and the checker that the first line of the patch names must find it out:
+# 'Run:' runs sessions with these faults until the history checker finds a violation, 'Test:' runs the integration tests of a class, of which one must fail. The unpatched extension must pass the
+# same. Needs the .NET 10 SDK; the servers are installed when they are missing.
+#   eng/mutants.sh                every mutant, half an hour on two busy cores
 #   eng/mutants.sh NAME...        some of them
 # --seconds N gives each run up to N seconds (30); --seed N makes the choices of every run repeatable.
 # The exit status is 0 only if every patch applied and was found out, and the unpatched code broke no rule.
@@ -15,6 +16,7 @@ export DOTNET_TieredPGO=0 DOTNET_TC_CallCountingDelayMs=0
 
 readonly work=$PWD/artifacts/mutants
 readonly runner=tests/EfScaling.History/bin/Release/net10.0
+readonly tests=tests/EfScaling.IntegrationTests/bin/Release/net10.0
 seconds=30
 seed=$RANDOM
 names=()
@@ -38,6 +40,15 @@ scenario() {
     sed -n '1s/^Run: //p' "../../tests/mutants/$1.patch"
 }
 
+class() {
+    sed -n '1s/^Test: //p' "../../tests/mutants/$1.patch"
+}
+
+# The status is 0 if all tests of the class pass, and 1 if one fails.
+run_tests() {
+    EFSCALING_SEED=$seed dotnet "$1/EfScaling.IntegrationTests.dll" -noLogo -noColor -class "$3" >"$2" 2>&1 </dev/null
+}
+
 rules() {
     sed -n '/^Violations:/,/^[A-Z][A-Za-z]*:$/p' "$1" | sed -n 's/^ *\([0-9,]*\)  \([A-Za-z]*\)$/\2 \1/p' | paste -sd ' '
 }
@@ -45,10 +56,9 @@ rules() {
 eng/install-servers.sh
 rm -rf "$work"
 mkdir -p "$work"
-git ls-files -z -- src/EfScaling src/EfScaling.Testing tests/EfScaling.History .editorconfig '*.props' '*.targets' eng README.md |
-    xargs -0 cp --parents -t "$work"
+git ls-files -z -- src tests .editorconfig '*.props' '*.targets' eng README.md | xargs -0 cp --parents -t "$work"
 cd "$work"
-dotnet build tests/EfScaling.History --configuration Release --nologo --verbosity quiet -p:RunAnalyzers=false -clp:ErrorsOnly
+dotnet build tests/EfScaling.IntegrationTests --configuration Release --nologo --verbosity quiet -p:RunAnalyzers=false -clp:ErrorsOnly
 cp -r src/EfScaling sources
 rm -rf sources/bin sources/obj
 
@@ -68,6 +78,16 @@ while read -r arguments; do
     fi
 done < <(for name in "${names[@]}"; do scenario "$name"; done | sort -u)
 
+while read -r class; do
+    if run_tests "$tests" unpatched.log "$class"; then
+        printf '%-30s passed: %s\n' "unpatched" "$class"
+    else
+        printf '%-30s BROKEN in %s\n' unpatched "$class"
+        cat unpatched.log
+        failed=1
+    fi
+done < <(for name in "${names[@]}"; do class "$name"; done | sort -u)
+
 for name in "${names[@]}"; do
     # Only the sources: what was built stays, so that each build compiles one project.
     cp -r sources/. src/EfScaling/
@@ -78,6 +98,18 @@ for name in "${names[@]}"; do
 
     dotnet build src/EfScaling --configuration Release --no-restore --nologo --verbosity quiet -p:TreatWarningsAsErrors=false -p:RunAnalyzers=false -clp:ErrorsOnly >/dev/null
     rm -rf "$name"
+    if [ -n "$(class "$name")" ]; then
+        cp -r "$tests" "$name"
+        cp src/EfScaling/bin/Release/net10.0/EfScaling.dll "$name/"
+        if ! run_tests "$name" "$name.log" "$(class "$name")" && grep -q 'Failed: [1-9]' "$name.log"; then
+            printf '%-30s found out: %s\n' "$name" "$(grep -c '\[FAIL\]$' "$name.log") tests fail"
+        else
+            printf '%-30s NOT FOUND, see %s\n' "$name" "$work/$name.log"
+            failed=1
+        fi
+        continue
+    fi
+
     cp -r "$runner" "$name"
     cp src/EfScaling/bin/Release/net10.0/EfScaling.dll "$name/"
     # shellcheck disable=SC2046

@@ -26,10 +26,15 @@ public sealed class RangeShardMap : ShardMap
     {
         _ranges = Sorted(ranges, KeyTypes, faults);
         faults.ThrowIfAny();
+        List<string> order = [.. _ranges.Select(r => r.Shard).Where((s, i) => i == 0 || s != _ranges[i - 1].Shard)];
+        ShardsInOrder = order.Count == Shards.Count ? order : null;
     }
 
     /// <summary>Gets the ranges in the order of their keys.</summary>
     public IReadOnlyList<ShardRange> Ranges => _ranges;
+
+    /// <summary>Gets the shards in the order of their keys; <see langword="null"/> if a shard has ranges with those of others between them.</summary>
+    internal IReadOnlyList<string>? ShardsInOrder { get; }
 
     /// <inheritdoc />
     protected override string FindShard(in ShardKey key) => _ranges[RangeOf(key)].Shard;

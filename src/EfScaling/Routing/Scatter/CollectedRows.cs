@@ -11,6 +11,9 @@ internal sealed class CollectedRows(int columns)
     private readonly List<int> _shards = [];
     private readonly List<string?>[] _columns = [.. Enumerable.Range(0, columns).Select(_ => new List<string?>())];
 
+    /// <summary>Gets how many there are.</summary>
+    public int Count => _shards.Count;
+
     /// <summary>Adds the present row of a shard.</summary>
     /// <returns>How many bytes it takes.</returns>
     public long Add(DbDataReader row, int shard)

@@ -1,12 +1,11 @@
 using System.Collections.Immutable;
-using EfScaling.Routing.Shards;
 
 namespace EfScaling.Routing.Scatter;
 
 /// <summary>How rows of several shards become those of one query.</summary>
 /// <param name="Columns">The number of columns that the query shows; those behind are keys of the order.</param>
 /// <param name="Keys">The order; empty if the rows may come as they come.</param>
-/// <param name="Offset">How many rows to leave out: the least of some numbers; empty for none.</param>
-/// <param name="Limit">How many rows to give then: the least of some numbers; empty for all.</param>
+/// <param name="Page">Which rows of the order to give.</param>
 /// <param name="ComparesDefaultTexts">Whether a key is text that is ordered by the database's own collation, which must be the order of its bytes.</param>
-internal sealed record Merge(int Columns, ImmutableArray<MergeKey> Keys, ImmutableArray<KeyTerm> Offset, ImmutableArray<KeyTerm> Limit, bool ComparesDefaultTexts);
+/// <param name="Sequence">The order, if it begins with the shard key and not all rows are wanted: then the plan in sequence is another way.</param>
+internal sealed record Merge(int Columns, ImmutableArray<MergeKey> Keys, Page Page, bool ComparesDefaultTexts, ShardSequence? Sequence);

@@ -8,4 +8,4 @@ namespace EfScaling.Routing.Scatter;
 /// <param name="Final">The query that gives the rows.</param>
 /// <param name="Merge">How the rows of several shards are put together; <see langword="null"/> if any one shard can run the final query.</param>
 /// <param name="NeedsWholeBuckets">Whether that holds only if all keys of a bucket live together.</param>
-internal sealed record ScatterOutline(ImmutableArray<SelectExpression> Steps, SelectExpression Final, Merge? Merge, bool NeedsWholeBuckets);
+internal sealed record ScatterOutline(ImmutableArray<OutlinedStep> Steps, SelectExpression Final, Merge? Merge, bool NeedsWholeBuckets);

@@ -34,14 +34,14 @@ internal sealed class ScatterPlanner
 
     /// <summary>Plans a query.</summary>
     /// <param name="root">The final tree.</param>
-    /// <param name="byteOrder">Whether databases order texts without a collation of their own by bytes.</param>
+    /// <param name="order">How rows are put in order.</param>
     /// <returns>The outline, or why there is none.</returns>
-    public static (ScatterOutline? Outline, ScatterRefusal? Refusal) Plan(SelectExpression root, bool byteOrder)
+    public static (ScatterOutline? Outline, ScatterRefusal? Refusal) Plan(SelectExpression root, ScatterOrder order)
     {
         var planner = new ScatterPlanner(root);
         try
         {
-            return (planner.PlanRoot(root, byteOrder), null);
+            return (planner.PlanRoot(root, order), null);
         }
         catch (ScatterRefusedException refused)
         {
@@ -73,7 +73,7 @@ internal sealed class ScatterPlanner
         }
     }
 
-    private ScatterOutline PlanRoot(SelectExpression root, bool byteOrder)
+    private ScatterOutline PlanRoot(SelectExpression root, ScatterOrder order)
     {
         var body = PlanBody(root, new KeyFacts(_comparesTexts), []);
         if (body.Rows.Kind == RowsKind.Anywhere)
@@ -81,7 +81,7 @@ internal sealed class ScatterPlanner
             return Outline(body.Select, null);
         }
 
-        if (body.Head is Head.Local or Head.Limit && TryMerge(body.Select, byteOrder) is var (select, merge))
+        if (body.Head is Head.Local or Head.Limit && order != ScatterOrder.Sequence && TryMerge(body, order) is var (select, merge))
         {
             return Outline(select, merge);
         }
@@ -93,19 +93,20 @@ internal sealed class ScatterPlanner
         new([.. _steps.All], final, merge, _needsWholeBuckets);
 
     // Rows in order are merged as they come, if their order is one that can be told here.
-    private (SelectExpression Select, Merge Merge)? TryMerge(SelectExpression select, bool byteOrder)
+    private (SelectExpression Select, Merge Merge)? TryMerge(Body body, ScatterOrder order)
     {
+        var select = body.Select;
         var (projections, keys, comparesDefaultTexts) = (select.Projection.ToList(), ImmutableArray.CreateBuilder<MergeKey>(), false);
 
         // The keys would be among the values that must differ.
-        if ((select.IsDistinct && select.Orderings.Count > 0) || CountOf(select.Limit) is not { } limit || CountOf(select.Offset) is not { } offset)
+        if ((select.IsDistinct && select.Orderings.Count > 0) || Page.Of(select) is not { } page)
         {
             return null;
         }
 
         foreach (var ordering in select.Orderings)
         {
-            if (MergeOrder.TypeOf(_types.Of(ordering.Expression), out var isDefaultText) is not { } type || (isDefaultText && !byteOrder))
+            if (MergeOrder.TypeOf(_types.Of(ordering.Expression), out var isDefaultText) is not { } type || (isDefaultText && order != ScatterOrder.Bytes))
             {
                 return null;
             }
@@ -117,19 +118,29 @@ internal sealed class ScatterPlanner
 
         return (
             select.Update(select.Tables, select.Predicate, select.GroupBy, select.Having, projections, select.Orderings, null, ScatterSteps.FirstOf(select)),
-            new Merge(select.Projection.Count, keys.ToImmutable(), offset, limit, comparesDefaultTexts));
+            new Merge(select.Projection.Count, keys.ToImmutable(), page, comparesDefaultTexts, SequenceOf(body)));
     }
 
-    // The terms of which the least counts; EF says so of a limit behind another.
-    private static ImmutableArray<KeyTerm>? CountOf(SqlExpression? count)
+    // By all columns of the key: rows that are alike in the first may live on different shards.
+    private ShardSequence? SequenceOf(Body body)
     {
-        if (count is null)
+        var orderings = body.Select.Orderings;
+        if (body.Head != Head.Limit || body.Select is { Limit: null } or { IsDistinct: true } || Page.Of(body.Select) is not { } page)
         {
-            return [];
+            return null;
         }
 
-        IReadOnlyList<SqlExpression> terms = count is SqlFunctionExpression { IsBuiltIn: true, Name: "LEAST", Arguments: { } arguments } ? arguments : [count];
-        return terms.All(t => KeyTerm.Of(t) is not null) ? [.. terms.Select(t => KeyTerm.Of(t)!)] : null;
+        foreach (var anchor in body.Rows.Anchors.Where(a => a is { Map: not null, IsOptional: false, Key.IsEmpty: false } && a.Key.Length <= orderings.Count))
+        {
+            var keys = orderings.Take(anchor.Key.Length).ToList();
+            if (keys.Zip(anchor.Key).All(k => KeyFacts.ColumnOf(k.First.Expression) is { } column && body.Facts.AreEqual(column, k.Second))
+                && keys.All(k => k.IsAscending == keys[0].IsAscending && MergeOrder.TypeOf(_types.Of(k.Expression), out var isDefaultText) is not null && !isDefaultText))
+            {
+                return new ShardSequence(anchor.Map!, !keys[0].IsAscending, page);
+            }
+        }
+
+        return null;
     }
 
     private SelectExpression PlanSelect(SelectExpression select, KeyFacts around, ImmutableArray<Anchor> outer, bool keepsOrigin, out Rows rows, out bool hasOrigin)
@@ -145,7 +156,7 @@ internal sealed class ScatterPlanner
         if (keepsOrigin && body.Head == Head.Limit)
         {
             var shown = Shown(body);
-            var (finished, result) = _steps.FinishRows(body.Select);
+            var (finished, result) = _steps.FinishRows(body.Select, SequenceOf(body));
             hasOrigin = true;
             rows = new Rows(RowsKind.Shards, shown);
             return finished.Update(
@@ -502,7 +513,7 @@ internal sealed class ScatterPlanner
 
     private SelectExpression Finish(Body body) => body.Head switch
     {
-        Head.Limit or Head.Distinct => _steps.FinishRows(body.Select).Select,
+        Head.Limit or Head.Distinct => _steps.FinishRows(body.Select, SequenceOf(body)).Select,
         Head.Groups => _steps.FinishGroups(body.Select) ?? _steps.FinishFromAllRows(body.Select),
         _ => _steps.FinishFromAllRows(body.Select),
     };

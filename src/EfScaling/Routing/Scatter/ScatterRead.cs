@@ -37,10 +37,10 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     /// <exception cref="ScatterBudgetExceededException">It takes more than the budget allows.</exception>
     public RelationalDataReader Execute()
     {
-        var plan = PlanFor(ordersByBytes: true);
+        var plan = Answered(_shards.PlanOf(plans));
         if (plan?.Merge is { ComparesDefaultTexts: true } && !TextOrder.IsByBytes(Shards, TargetsOf(plan.Final)))
         {
-            plan = PlanFor(ordersByBytes: false);
+            plan = Answered(plans.ByServer);
         }
 
         if (plan is null)
@@ -50,26 +50,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 
         for (var i = 0; i < plan.Steps.Length; i++)
         {
-            var targets = TargetsOf(plan.Steps[i]);
-            var results = Run(plan.Steps[i].Command, targets, buffered: null);
-            var collected = new CollectedRows(plan.Steps[i].Columns);
-            try
-            {
-                for (var shard = 0; shard < results.Length; shard++)
-                {
-                    var number = _shards.NumberOf(targets[shard]);
-                    while (results[shard]?.Read() == true)
-                    {
-                        Count(collected.Add(results[shard]!.DbDataReader, number));
-                    }
-                }
-            }
-            finally
-            {
-                ScatterDataReader.End(results);
-            }
-
-            AddInputs(collected, i);
+            AddInputs(Collect(plan.Steps[i]), i);
         }
 
         var rows = Run(plan.Final.Command, FinalTargets(plan), Buffered(plan.Merge));
@@ -87,10 +68,10 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     /// <inheritdoc cref="Execute" />
     public async Task<RelationalDataReader> ExecuteAsync(CancellationToken cancellationToken)
     {
-        var plan = PlanFor(ordersByBytes: true);
+        var plan = Answered(_shards.PlanOf(plans));
         if (plan?.Merge is { ComparesDefaultTexts: true } && !await TextOrder.IsByBytesAsync(Shards, TargetsOf(plan.Final), cancellationToken).ConfigureAwait(false))
         {
-            plan = PlanFor(ordersByBytes: false);
+            plan = Answered(plans.ByServer);
         }
 
         if (plan is null)
@@ -100,9 +81,58 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 
         for (var i = 0; i < plan.Steps.Length; i++)
         {
-            var targets = TargetsOf(plan.Steps[i]);
-            var results = await RunAsync(plan.Steps[i].Command, targets, buffered: null, cancellationToken).ConfigureAwait(false);
-            var collected = new CollectedRows(plan.Steps[i].Columns);
+            AddInputs(await CollectAsync(plan.Steps[i], cancellationToken).ConfigureAwait(false), i);
+        }
+
+        var rows = await RunAsync(plan.Final.Command, FinalTargets(plan), Buffered(plan.Merge), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return Give(plan, rows);
+        }
+        catch
+        {
+            await ScatterDataReader.EndAsync(rows).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private CollectedRows Collect(ScatterStep step)
+    {
+        var collected = new CollectedRows(step.Columns);
+        foreach (var targets in TurnsOf(step, out var enough))
+        {
+            var results = Run(step.Command, targets, buffered: null);
+            try
+            {
+                for (var shard = 0; shard < results.Length; shard++)
+                {
+                    var number = _shards.NumberOf(targets[shard]);
+                    while (results[shard]?.Read() == true)
+                    {
+                        Count(collected.Add(results[shard]!.DbDataReader, number));
+                    }
+                }
+            }
+            finally
+            {
+                ScatterDataReader.End(results);
+            }
+
+            if (collected.Count >= enough)
+            {
+                break;
+            }
+        }
+
+        return collected;
+    }
+
+    private async Task<CollectedRows> CollectAsync(ScatterStep step, CancellationToken cancellationToken)
+    {
+        var collected = new CollectedRows(step.Columns);
+        foreach (var targets in TurnsOf(step, out var enough))
+        {
+            var results = await RunAsync(step.Command, targets, buffered: null, cancellationToken).ConfigureAwait(false);
             try
             {
                 for (var shard = 0; shard < results.Length; shard++)
@@ -119,25 +149,32 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
                 await ScatterDataReader.EndAsync(results).ConfigureAwait(false);
             }
 
-            AddInputs(collected, i);
+            if (collected.Count >= enough)
+            {
+                break;
+            }
         }
 
-        var rows = await RunAsync(plan.Final.Command, FinalTargets(plan), Buffered(plan.Merge), cancellationToken).ConfigureAwait(false);
-        try
+        return collected;
+    }
+
+    // All shards at once, or one after the other where the first ones may have enough rows. Whoever goes without shards is to be told of all that fail.
+    private List<List<ScatterTarget>> TurnsOf(ScatterStep step, out long enough)
+    {
+        var targets = TargetsOf(step);
+        if (home.Partial is null && step.Sequence is { } sequence && _shards.InSequence(targets, sequence) is { } inOrder)
         {
-            return Give(plan, rows);
+            enough = sequence.EnoughIn(_shards.Parameters);
+            return inOrder.ConvertAll(t => new List<ScatterTarget> { t });
         }
-        catch
-        {
-            await ScatterDataReader.EndAsync(rows).ConfigureAwait(false);
-            throw;
-        }
+
+        enough = long.MaxValue;
+        return [targets];
     }
 
     // Nothing if the fallback coordinator is to answer the whole.
-    private ScatterPlan? PlanFor(bool ordersByBytes)
+    private ScatterPlan? Answered(ScatterPlan plan)
     {
-        var plan = plans.For(ordersByBytes);
         _refusal = _shards.RefusalOf(plan);
         return _refusal is null ? plan : Shards.Fallback is { Obstacle: null } ? null : throw _shards.Refusal(_refusal, Shards.Fallback?.Obstacle);
     }
@@ -157,17 +194,13 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         }
 
         RelationalDataReader[] answers = [.. results.OfType<RelationalDataReader>()];
-        var parameters = command.ParameterValues ?? new Dictionary<string, object?>();
-        var offset = merge.Offset.IsEmpty ? 0 : merge.Offset.Min(t => CountIn(t, parameters));
-        var limit = merge.Limit.IsEmpty ? long.MaxValue : merge.Limit.Min(t => CountIn(t, parameters));
-        return new ScatterDataReader(answers, new MergedDataReader(answers, merge.Columns, merge.Keys, offset, limit));
+        return new ScatterDataReader(
+            answers, new MergedDataReader(answers, merge.Columns, merge.Keys, merge.Page.OffsetIn(_shards.Parameters), merge.Page.LimitIn(_shards.Parameters)));
     }
 
     // Whoever buffers results, so that a strategy may run them again or another query can begin, buffers those of each shard, with the keys of the order.
     private IReadOnlyList<ReaderColumn?>? Buffered(Merge? merge) =>
         command.ReaderColumns is { } columns && merge is not null ? [.. columns, .. merge.Keys.Select((k, i) => k.Type.BufferedAt(merge.Columns + i))] : command.ReaderColumns;
-
-    private static long CountIn(KeyTerm term, IReadOnlyDictionary<string, object?> parameters) => Convert.ToInt64(term.ValueIn(parameters), CultureInfo.InvariantCulture);
 
     private List<ScatterTarget> Checked(List<ScatterTarget> targets)
     {

@@ -26,11 +26,38 @@ internal sealed class ScatterShards
         _picture = plan.NeedsOwnership ? shards.Picture : shards.Database.Configured;
     }
 
+    /// <summary>Gets the parameters of the query.</summary>
+    public IReadOnlyDictionary<string, object?> Parameters => _command.ParameterValues ?? new Dictionary<string, object?>();
+
     /// <summary>Returns the shards that the whole command concerns.</summary>
     public List<ScatterTarget> Targets() => TargetsOf(_plan);
 
     /// <summary>Returns the shards that a step runs on.</summary>
     public List<ScatterTarget> TargetsOf(ScatterStep step) => TargetsOf(step.FollowsOrigin ? _plan : step.Command.Shards!);
+
+    /// <summary>Returns shards in the order of their keys, if one after the other need be asked until there are enough rows; <see langword="null"/> if all are to be asked at once.</summary>
+    /// <param name="targets">The shards.</param>
+    /// <param name="sequence">The order of the rows.</param>
+    public List<ScatterTarget>? InSequence(List<ScatterTarget> targets, ShardSequence sequence)
+    {
+        if (_picture.Maps[sequence.Map] is not RangeShardMap { ShardsInOrder: { } order } || sequence.EnoughIn(Parameters) > ShardSequence.MostRows)
+        {
+            return null;
+        }
+
+        List<ScatterTarget> inOrder = [.. order.SelectMany(s => targets.Where(t => t.Router.ShardName == s))];
+        if (sequence.IsDescending)
+        {
+            inOrder.Reverse();
+        }
+
+        return inOrder;
+    }
+
+    /// <summary>Returns the plan of the query, or of its refusal, where databases order texts by bytes.</summary>
+    /// <param name="plans">The plans to choose from.</param>
+    public ScatterPlan PlanOf(ScatterPlans plans) =>
+        plans.ByBytes is { Merge.Sequence: { } sequence } && InSequence(Targets(), sequence) is not null ? plans.InSequence : plans.ByBytes;
 
     /// <summary>Returns the number of a shard.</summary>
     public int NumberOf(in ScatterTarget target)
@@ -69,11 +96,11 @@ internal sealed class ScatterShards
     }
 
     /// <summary>Says in words which parts would run where.</summary>
-    /// <param name="plans">How the query is answered.</param>
+    /// <param name="plans">How the query may be answered.</param>
     /// <exception cref="CrossShardQueryNotSupportedException">It cannot be.</exception>
     public string Explain(ScatterPlans plans)
     {
-        var scatter = plans.For(ordersByBytes: true);
+        var scatter = PlanOf(plans);
         if (RefusalOf(scatter) is { } refusal)
         {
             return _shards.Fallback is { Obstacle: null } coordinator
@@ -84,7 +111,7 @@ internal sealed class ScatterShards
         var (final, text) = (scatter.Final, OneLine(scatter.Final.Command.CommandText));
         IEnumerable<string> lines =
         [
-            .. scatter.Steps.Select(s => $"  collected from {NamesOf(s)}: {OneLine(s.Command.CommandText)}"),
+            .. scatter.Steps.Select(s => $"  collected from {OriginOf(s)}: {OneLine(s.Command.CommandText)}"),
             scatter.Merge switch
             {
                 null => $"  finished on shard {_shards.Own}: {text}",
@@ -132,7 +159,13 @@ internal sealed class ScatterShards
         return claim;
     }
 
-    private string NamesOf(ScatterStep step) => string.Join(", ", TargetsOf(step).Select(t => t.Router.ShardName));
+    private string OriginOf(ScatterStep step) => step.Sequence is { } sequence && InSequence(TargetsOf(step), sequence) is { } targets
+        ? $"{NamesOf(targets)}, one after the other until there are enough"
+        : NamesOf(step);
+
+    private string NamesOf(ScatterStep step) => NamesOf(TargetsOf(step));
+
+    private static string NamesOf(List<ScatterTarget> targets) => string.Join(", ", targets.Select(t => t.Router.ShardName));
 
     private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 }

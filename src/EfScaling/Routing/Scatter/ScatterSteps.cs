@@ -15,10 +15,10 @@ internal sealed class ScatterSteps(SqlTypes types)
 {
     private static readonly StringTypeMapping _text = new("text", System.Data.DbType.String);
 
-    private readonly List<SelectExpression> _steps = [];
+    private readonly List<OutlinedStep> _steps = [];
 
     /// <summary>Gets the queries that collect intermediate results.</summary>
-    public IReadOnlyList<SelectExpression> All => _steps;
+    public IReadOnlyList<OutlinedStep> All => _steps;
 
     /// <summary>Gets how many steps there are.</summary>
     public int Count => _steps.Count;
@@ -55,11 +55,14 @@ internal sealed class ScatterSteps(SqlTypes types)
 
     /// <summary>Collects of each shard the first or different rows, of which those of all are taken.</summary>
     /// <returns>What takes them, and what they are taken from.</returns>
-    public (SelectExpression Select, IntermediateResult Result) FinishRows(SelectExpression select)
+    /// <param name="select">The select.</param>
+    /// <param name="sequence">The order of the rows, if it begins with their shard key.</param>
+    public (SelectExpression Select, IntermediateResult Result) FinishRows(SelectExpression select, ShardSequence? sequence)
     {
         var hidden = select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).Distinct().ToList();
         var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
         var result = AddStep(select, columns, select.Orderings, null, FirstOf(select));
+        _steps[^1] = _steps[^1] with { Sequence = sequence };
         var orderings = select.Orderings.Select(o => o.Update(ColumnOf(result, columns.FindIndex(c => c.Equals(o.Expression)), o.Expression))).ToList();
         if (!select.IsDistinct)
         {
@@ -207,7 +210,7 @@ internal sealed class ScatterSteps(SqlTypes types)
         SqlExpression ValueOf(int i) => isPlain
             ? inner.Projection[i].Expression
             : new ColumnExpression(IntermediateResult.Column(i), "s", inner.Projection[i].Type, inner.Projection[i].Expression.TypeMapping, nullable: true);
-        _steps.Add(new SelectExpression(
+        _steps.Add(new OutlinedStep(new SelectExpression(
             alias: null,
             isPlain ? [.. inner.Tables] : [inner],
             isPlain ? inner.Predicate : null,
@@ -220,7 +223,7 @@ internal sealed class ScatterSteps(SqlTypes types)
             null,
             null!,
             new HashSet<string>(),
-            null));
+            null), Sequence: null));
         var result = new IntermediateResult(number, columns);
         for (var i = 0; i < columns.Length; i++)
         {

@@ -3,6 +3,7 @@
 
 using System.Linq.Expressions;
 using EfScaling.Routing.Shards;
+using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 
 namespace EfScaling.Routing.Scatter;
@@ -14,6 +15,10 @@ internal static class SpreadWrite
     /// <param name="root">The tree of an update or a delete.</param>
     public static ScatterRefusal? Judge(Expression root) => root switch
     {
+        // Each copy would be written by the rows that live with it.
+        UpdateExpression { Table: var table } when IsCopied(table) => CopiesRefusal(root),
+        DeleteExpression { Table: var table } when IsCopied(table) => CopiesRefusal(root),
+        _ when ProviderComparisons.FindDelete(root) is var (table, _, _) && IsCopied(table) => CopiesRefusal(root),
         UpdateExpression update => ScatterPlanner.Judge(update.SelectExpression, update.ColumnValueSetters.Select(s => s.Value)),
         DeleteExpression delete => ScatterPlanner.Judge(delete.SelectExpression, []),
         _ when ProviderComparisons.FindDelete(root) is var (table, others, predicate) => ScatterPlanner.Judge(
@@ -34,4 +39,8 @@ internal static class SpreadWrite
             []),
         _ => new ScatterRefusedException(ScatterRule.NotUnderstood, root).Refusal,
     };
+
+    private static bool IsCopied(TableExpression table) => SelectFacts.PlaceOf(table) is { Placement: TablePlacement.Reference };
+
+    private static ScatterRefusal CopiesRefusal(Expression root) => new ScatterRefusedException(ScatterRule.WriteFromOtherRows, root).Refusal;
 }

@@ -55,6 +55,21 @@ public sealed class SpreadWriteTests(ShopDatabases databases) : IClassFixture<Sh
         Assert.Equal(ScatterRule.WriteFromOtherRows, refusal.Rule);
     }
 
+    [Fact]
+    public async Task Copies_are_not_written_by_the_rows_that_live_with_them()
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        foreach (var write in (Func<Task<int>>[])
+            [
+                () => context.Products.Join(context.Lines.Where(l => l.Count == 13), p => p.Id, l => l.ProductId, (p, _) => p).ExecuteUpdateAsync(s => s.SetProperty(p => p.Name, p => p.Name + "!")),
+                () => context.Products.Join(context.Lines.Where(l => l.CustomerId == 7), p => p.Id, l => l.ProductId, (p, _) => p).ExecuteUpdateAsync(s => s.SetProperty(p => p.Name, p => p.Name + "!")),
+                () => context.Products.Join(context.Notices, p => p.Id, n => n.Id, (p, _) => p).ExecuteDeleteAsync(),
+            ])
+        {
+            Assert.Equal(ScatterRule.WriteFromOtherRows, (await Assert.ThrowsAsync<CrossShardQueryNotSupportedException>(write)).Rule);
+        }
+    }
+
     private static async Task<string> StateAsync(ShopContext context) => string.Join(
         '\n',
         (await context.Orders.AsNoTracking().OrderBy(o => o.CustomerId).ThenBy(o => o.Id).Select(o => new { o.CustomerId, o.Total }).ToListAsync()).Select(o => o.ToString())

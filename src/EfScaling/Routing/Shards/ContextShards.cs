@@ -43,6 +43,7 @@ internal sealed class ContextShards(
     private FallbackCoordinator? _fallback;
     private ShardRecovery? _recovery;
     private SpanningTransaction? _spanning;
+    private PositionedTransaction? _ended;
     private bool _isEnding;
     private (string? Transaction, string? Shard) _around;
 
@@ -84,19 +85,19 @@ internal sealed class ContextShards(
 
     /// <summary>Gets the transaction that the application has begun on the context and that commands on whatever shard are part of; <see langword="null"/> if there is none.</summary>
     public SpanningTransaction? Spanning =>
-        _isEnding || bound is not null || IsWriting || home.Connection.CurrentTransaction is not PositionedTransaction { IsOwned: true } transaction ? null
+        _isEnding || bound is not null || IsWriting || home.Connection.CurrentTransaction is not PositionedTransaction { IsOwned: true } transaction || transaction == _ended ? null
             : _spanning is { } known && known.Home == transaction ? known
             : _spanning = new SpanningTransaction(this, transaction);
 
     /// <summary>Returns what takes part in a transaction beside the context's own shard; <see langword="null"/> if nothing does.</summary>
     public SpanningTransaction? SpanningOf(PositionedTransaction transaction) => _spanning is { IsAlone: false } known && known.Home == transaction ? known : null;
 
-    /// <summary>Notes that a transaction ends.</summary>
+    /// <summary>Notes that a transaction ends. No other begins in its place: EF would end that of the context's own connection, too, when it closes the connection to another shard.</summary>
     public void EndSpanning(SpanningTransaction transaction)
     {
         if (_spanning == transaction)
         {
-            _spanning = null;
+            (_spanning, _ended) = (null, transaction.Home);
         }
     }
 
@@ -323,7 +324,7 @@ internal sealed class ContextShards(
     public void Reset()
     {
         _maps.Forget();
-        (_spanning, _around) = (null, default);
+        (_spanning, _ended, _around) = (null, null, default);
         try
         {
             ForEachUsed(static r => r.ResetState());
@@ -339,7 +340,7 @@ internal sealed class ContextShards(
     public async Task ResetAsync(CancellationToken cancellationToken)
     {
         _maps.Forget();
-        (_spanning, _around) = (null, default);
+        (_spanning, _ended, _around) = (null, null, default);
         try
         {
             await ForEachUsedAsync(r => r.ResetStateAsync(cancellationToken)).ConfigureAwait(false);

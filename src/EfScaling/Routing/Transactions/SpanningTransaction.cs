@@ -50,13 +50,7 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
                 return;
             }
 
-            if (_own is null)
-            {
-                var own = new Participant(shards, home);
-                await own.SetUpAsync(locksCopies: false, async, cancellationToken).ConfigureAwait(false);
-                _own = own;
-            }
-
+            await SetUpOwnAsync(async, cancellationToken).ConfigureAwait(false);
             var isolation = home.Isolation;
             var transaction = (PositionedTransaction)(async
                 ? await router.Connection.BeginTransactionAsync(isolation, cancellationToken).ConfigureAwait(false)
@@ -81,6 +75,19 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
         finally
         {
             _gate.Release();
+        }
+    }
+
+    /// <summary>Lets the context's own shard take part, which otherwise does when the first other one comes in: not while a command runs on it.</summary>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async ValueTask SetUpOwnAsync(bool async, CancellationToken cancellationToken)
+    {
+        if (_own is null)
+        {
+            var own = new Participant(shards, home);
+            await own.SetUpAsync(locksCopies: false, async, cancellationToken).ConfigureAwait(false);
+            _own = own;
         }
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
 
 namespace EfScaling.Routing.Scatter;
 
@@ -27,38 +28,53 @@ internal static class TextOrder
         return true;
     }
 
+    // The primary may not answer where replicas do, and a shard may be left out: then the order is not taken for granted, and the next query asks again.
     private static bool Ask(Shards.ContextShards shards, ReadRouter router)
     {
         var connection = router.Connection;
-        connection.Open();
         try
         {
-            using var command = connection.DbConnection.CreateCommand();
-            (command.CommandText, command.Transaction) = (Question, connection.CurrentTransaction?.GetDbTransaction());
-            return shards.Database.OrdersByBytes[router.ShardName!] = command.ExecuteScalar() is true;
+            connection.Open();
+            try
+            {
+                using var command = connection.DbConnection.CreateCommand();
+                (command.CommandText, command.Transaction) = (Question, connection.CurrentTransaction?.GetDbTransaction());
+                return shards.Database.OrdersByBytes[router.ShardName!] = command.ExecuteScalar() is true;
+            }
+            finally
+            {
+                connection.Close();
+            }
         }
-        finally
+        catch (NpgsqlException)
         {
-            connection.Close();
+            return false;
         }
     }
 
     private static async Task<bool> AskAsync(Shards.ContextShards shards, ReadRouter router, CancellationToken cancellationToken)
     {
         var connection = router.Connection;
-        await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var command = connection.DbConnection.CreateCommand();
-            await using (command.ConfigureAwait(false))
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            try
             {
-                (command.CommandText, command.Transaction) = (Question, connection.CurrentTransaction?.GetDbTransaction());
-                return shards.Database.OrdersByBytes[router.ShardName!] = await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
+                var command = connection.DbConnection.CreateCommand();
+                await using (command.ConfigureAwait(false))
+                {
+                    (command.CommandText, command.Transaction) = (Question, connection.CurrentTransaction?.GetDbTransaction());
+                    return shards.Database.OrdersByBytes[router.ShardName!] = await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
+                }
+            }
+            finally
+            {
+                await connection.CloseAsync().ConfigureAwait(false);
             }
         }
-        finally
+        catch (NpgsqlException)
         {
-            await connection.CloseAsync().ConfigureAwait(false);
+            return false;
         }
     }
 }

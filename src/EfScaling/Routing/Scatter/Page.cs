@@ -15,10 +15,12 @@ internal sealed record Page(ImmutableArray<KeyTerm> Offset, ImmutableArray<KeyTe
 
     /// <summary>Returns how many rows to leave out.</summary>
     /// <param name="parameters">The parameters of the query.</param>
+    /// <exception cref="InvalidOperationException">The number is negative.</exception>
     public long OffsetIn(IReadOnlyDictionary<string, object?> parameters) => Offset.IsEmpty ? 0 : Offset.Min(t => NumberIn(t, parameters));
 
     /// <summary>Returns how many rows to give then; <see cref="long.MaxValue"/> for all.</summary>
     /// <param name="parameters">The parameters of the query.</param>
+    /// <exception cref="InvalidOperationException">The number is negative.</exception>
     public long LimitIn(IReadOnlyDictionary<string, object?> parameters) => Limit.IsEmpty ? long.MaxValue : Limit.Min(t => NumberIn(t, parameters));
 
     // EF says so of a limit behind another.
@@ -33,5 +35,13 @@ internal sealed record Page(ImmutableArray<KeyTerm> Offset, ImmutableArray<KeyTe
         return terms.All(t => KeyTerm.Of(t) is not null) ? [.. terms.Select(t => KeyTerm.Of(t)!)] : null;
     }
 
-    private static long NumberIn(KeyTerm term, IReadOnlyDictionary<string, object?> parameters) => Convert.ToInt64(term.ValueIn(parameters), CultureInfo.InvariantCulture);
+    // PostgreSQL refuses negative numbers, and shards get no more than their sum.
+    private static long NumberIn(KeyTerm term, IReadOnlyDictionary<string, object?> parameters)
+    {
+        var number = Convert.ToInt64(term.ValueIn(parameters), CultureInfo.InvariantCulture);
+        return number >= 0
+            ? number
+            : throw new InvalidOperationException(
+                string.Create(CultureInfo.InvariantCulture, $"A query was to skip or to take {number} rows, and the number may not be negative. Check the numbers given to Skip(...) and Take(...)."));
+    }
 }

@@ -247,6 +247,11 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
 #pragma warning disable CA1031
     private RelationalDataReader?[] Run(RoutedCommand part, List<ScatterTarget> targets, IReadOnlyList<ReaderColumn?>? buffered)
     {
+        if (TransactionOf(targets) is { } transaction)
+        {
+            Synchrony.Result(transaction.SetUpOwnAsync(async: false, CancellationToken.None));
+        }
+
         var results = new RelationalDataReader?[targets.Count];
         Exception? first = null;
         var runs = targets.ConvertAll(Begin(part));
@@ -281,6 +286,11 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
     private async Task<RelationalDataReader?[]> RunAsync(
         RoutedCommand part, List<ScatterTarget> targets, IReadOnlyList<ReaderColumn?>? buffered, CancellationToken cancellationToken)
     {
+        if (TransactionOf(targets) is { } transaction)
+        {
+            await transaction.SetUpOwnAsync(async: true, cancellationToken).ConfigureAwait(false);
+        }
+
         var results = new RelationalDataReader?[targets.Count];
         Exception? first = null;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -323,6 +333,9 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             }
         }
     }
+
+    // The transaction that other shards come into, while the context's own runs its part.
+    private SpanningTransaction? TransactionOf(List<ScatterTarget> targets) => targets.Exists(t => t.Router != home) ? Shards.Spanning : null;
 
     // Whether the application goes without the rows of a shard that does not answer.
     private bool LeavesOut(in ScatterTarget target, Exception failure)

@@ -27,6 +27,10 @@ public sealed class ScatterLimitTests(ShopDatabases databases) : IClassFixture<S
             Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
             Assert.Equal(ShopDatabases.Customers, (await context.Customers.AsNoTracking().OrderBy(c => c.Id).ToListAsync()).Count);
             Assert.Equal(ShopDatabases.Customers, context.Customers.AsNoTracking().OrderBy(c => c.Id).ToList().Count);
+
+            // How the dead one orders texts cannot be asked.
+            Assert.Equal(ShopDatabases.Customers, (await context.Customers.AsNoTracking().OrderBy(c => c.Name).ToListAsync()).Count);
+            Assert.Equal(ShopDatabases.Customers, context.Customers.AsNoTracking().OrderBy(c => c.Name).ToList().Count);
             Assert.False(report.AreComplete);
             Assert.Equal("dead", Assert.Single(report.Failures).Key);
         }
@@ -78,6 +82,26 @@ public sealed class ScatterLimitTests(ShopDatabases databases) : IClassFixture<S
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => context.Customers.Where(c => c.Id > 0 && ShopContext.Sleep(20) != null).ToListAsync(cancel.Token));
         Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(15), "The query went on.");
         Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync(CancellationToken.None));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_first_command_of_a_transaction_may_be_a_query_over_all_shards(bool async)
+    {
+        await using var context = databases.Sharded.CreateDbContext();
+        await using var transaction = await context.Database.BeginTransactionAsync();
+        var customers = context.Customers.AsNoTracking().OrderBy(c => c.Id);
+        Assert.Equal(ShopDatabases.Customers, (async ? await customers.ToListAsync() : customers.ToList()).Count);
+        Assert.Equal(ShopDatabases.Customers, async ? await customers.CountAsync() : customers.Count());
+
+        // On the context's own shard, while others have only read.
+        var notice = new Notice { Text = "read first" };
+        context.Add(notice);
+        await context.SaveChangesAsync();
+        await transaction.CommitAsync();
+        await using var other = databases.Sharded.CreateDbContext();
+        Assert.Equal(1, await other.Notices.CountAsync(n => n.Id == notice.Id));
     }
 
     [Fact]

@@ -10,7 +10,7 @@ internal sealed class CollationConvention : IModelFinalizingConvention
     /// <inheritdoc />
     public void ProcessModelFinalizing(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
     {
-        foreach (var property in modelBuilder.Metadata.GetEntityTypes().SelectMany(t => t.GetDeclaredProperties()))
+        foreach (var property in modelBuilder.Metadata.GetEntityTypes().SelectMany(PropertiesOf))
         {
             if (Collations.CollationOf(property) is { } collation)
             {
@@ -23,4 +23,7 @@ internal sealed class CollationConvention : IModelFinalizingConvention
             }
         }
     }
+
+    private static IEnumerable<IConventionProperty> PropertiesOf(IConventionTypeBase type) =>
+        type.GetDeclaredProperties().Concat(type.GetDeclaredComplexProperties().SelectMany(c => PropertiesOf(c.ComplexType)));
 }

@@ -1,6 +1,7 @@
 using System.Linq.Expressions;
 using System.Text.RegularExpressions;
 using EfScaling.Sharding;
+using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 
 namespace EfScaling.Routing.Scatter;
@@ -9,8 +10,12 @@ namespace EfScaling.Routing.Scatter;
 /// <remarks>Used once for each command; not thread-safe.</remarks>
 internal sealed partial class SqlTypes
 {
+    private static readonly string[] _texts = ["text", "char", "varchar", "bpchar", "citext", "name"];
+
+    private static readonly string[] _special = ["character(", "char(", "bpchar(", "bit"];
+
     private readonly Dictionary<string, TableExpressionBase> _derived = new(StringComparer.Ordinal);
-    private readonly Dictionary<(string Table, string Column), IReadOnlyList<string>> _collected = [];
+    private readonly Dictionary<(string Table, string Column), (IReadOnlyList<string> Collations, bool IsStored)> _collected = [];
 
     /// <param name="root">The tree of the query.</param>
     public SqlTypes(Expression root) => new Tables(_derived).Visit(root);
@@ -24,12 +29,14 @@ internal sealed partial class SqlTypes
             return null;
         }
 
-        if (storeType.StartsWith("character(", StringComparison.Ordinal) || storeType.StartsWith("bit", StringComparison.Ordinal))
+        // What an expression computes of these may be of another type, or longer, whatever type EF gives it; and a cast cuts off or fills up without a word.
+        var isSpecial = IsSpecial(storeType);
+        if (isSpecial && !IsStored(expression))
         {
-            return storeType;
+            return null;
         }
 
-        var type = Precision().Replace(storeType, string.Empty);
+        var type = isSpecial ? storeType : Precision().Replace(storeType, string.Empty);
         return CollationsOf(expression) switch
         {
             [] => type,
@@ -39,7 +46,7 @@ internal sealed partial class SqlTypes
     }
 
     /// <summary>Notes that a column of an intermediate result holds the values of an expression.</summary>
-    public void Note(string table, string column, SqlExpression expression) => _collected[(table, column)] = CollationsOf(expression);
+    public void Note(string table, string column, SqlExpression expression) => _collected[(table, column)] = (CollationsOf(expression), IsStored(expression));
 
     // As PostgreSQL derives them: from whatever texts a text is made of, also through derived tables. It compares by the default one if none is named.
     private IReadOnlyList<string> CollationsOf(SqlExpression expression)
@@ -49,8 +56,33 @@ internal sealed partial class SqlTypes
         return [.. found];
     }
 
-    private static bool IsText(string storeType) =>
-        storeType.StartsWith("text", StringComparison.Ordinal) || storeType.StartsWith("character", StringComparison.Ordinal) || storeType.StartsWith("citext", StringComparison.Ordinal);
+    // Whether an expression gives the values of a column as they are.
+    private bool IsStored(SqlExpression? expression)
+    {
+        return expression switch
+        {
+            ColumnExpression { Column: not null } => true,
+            ColumnExpression column => _collected.TryGetValue((column.TableAlias, column.Name), out var collected) ? collected.IsStored : IsStoredIn(_derived.GetValueOrDefault(column.TableAlias), column.Name),
+            ScalarSubqueryExpression scalar => IsStored(scalar.Subquery.Projection[0].Expression),
+            SqlFunctionExpression { Name: var name, Arguments: [var argument] } when AggregateFunction.Is(expression) && name.ToUpperInvariant() is "MIN" or "MAX" => IsStored(argument),
+            _ => false,
+        };
+
+        bool IsStoredIn(TableExpressionBase? table, string name) => table switch
+        {
+            TableExpression => true,
+            SelectExpression select => IsStored(select.Projection.FirstOrDefault(p => p.Alias == name)?.Expression),
+            SetOperationBase operation when operation.Source1.Projection.ToList().FindIndex(p => p.Alias == name) is >= 0 and var place =>
+                IsStored(operation.Source1.Projection[place].Expression) && IsStored(operation.Source2.Projection[place].Expression),
+            _ => false,
+        };
+    }
+
+    // Texts of a fixed length, and those that are equal in any case.
+    private static bool IsSpecial(string storeType) =>
+        storeType is "character" or "char" or "bpchar" or "citext" || Array.Exists(_special, p => storeType.StartsWith(p, StringComparison.Ordinal));
+
+    private static bool IsText(string storeType) => Array.Exists(_texts, p => storeType.StartsWith(p, StringComparison.Ordinal));
 
     private static string Quoted(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
@@ -98,11 +130,11 @@ internal sealed partial class SqlTypes
         {
             if (column.Column is { } stored)
             {
-                found.UnionWith(stored.PropertyMappings.Select(m => m.Property[Collations.Annotation]).OfType<string>());
+                See(stored);
             }
             else if (types._collected.TryGetValue((column.TableAlias, column.Name), out var collected))
             {
-                found.UnionWith(collected);
+                found.UnionWith(collected.Collations);
             }
             else if (types._derived.GetValueOrDefault(column.TableAlias) is { } table)
             {
@@ -110,10 +142,17 @@ internal sealed partial class SqlTypes
             }
         }
 
+        private void See(IColumnBase stored) => found.UnionWith(stored.PropertyMappings.Select(m => m.Property[Collations.Annotation]).OfType<string>());
+
         private void See(TableExpressionBase table, string name)
         {
             switch (table)
             {
+                // Where EF has copied a part of the query, columns do not know any more what they read.
+                case TableExpression plain when plain.Table.FindColumn(name) is { } stored:
+                    See(stored);
+                    break;
+
                 case SelectExpression select:
                     Visit(select.Projection.FirstOrDefault(p => p.Alias == name)?.Expression);
                     break;
@@ -130,7 +169,7 @@ internal sealed partial class SqlTypes
     {
         protected override Expression VisitExtension(Expression node)
         {
-            if (node is SelectExpression { Alias: not null } or SetOperationBase { Alias: not null })
+            if (node is TableExpression or SelectExpression { Alias: not null } or SetOperationBase { Alias: not null })
             {
                 var table = (TableExpressionBase)node;
                 derived[table.Alias!] = table;

@@ -169,8 +169,9 @@ internal sealed class ScatterPlanner
 
     private Body PlanBody(SelectExpression select, KeyFacts around, ImmutableArray<Anchor> outer)
     {
-        // Rows behind a limit can be joined where they come from, or everywhere; what fits depends on what they are joined with.
-        if (select.Tables.Any(t => Unwrap(t) is SelectExpression { Limit: not null } or SelectExpression { Offset: not null })
+        // Rows behind a limit can be joined where they come from, or everywhere; what fits depends on what they are joined with. The condition on their origin would
+        // drop what a right join behind them keeps.
+        if (select.Tables.SkipWhile(t => !IsLimited(t)) is var limited && limited.Any() && !limited.Skip(1).Any(t => t is RightJoinExpression)
             && SqlShapes.CountPlaced(select) > select.Tables.Select(Unwrap).OfType<SelectExpression>().Where(d => d.Limit is not null || d.Offset is not null).Max(SqlShapes.CountPlaced))
         {
             var (steps, whole) = (_steps.Count, _needsWholeBuckets);
@@ -334,8 +335,7 @@ internal sealed class ScatterPlanner
                 (planned, rows) = PlanOperation(operation, facts, reach);
                 break;
 
-            case ValuesExpression:
-            case TableValuedFunctionExpression { IsBuiltIn: true } when SqlShapes.CountPlaced(inner) == 0:
+            case ValuesExpression or TableValuedFunctionExpression { IsBuiltIn: true } when SqlShapes.CountPlaced(inner) == 0:
                 (planned, rows) = (inner, Rows.Anywhere);
                 break;
 
@@ -487,7 +487,7 @@ internal sealed class ScatterPlanner
 
             default:
                 return _steps.Collect(
-                    isExistence
+                    isExistence && planned is { Limit: null, Offset: null }
                         ? planned.Update(planned.Tables, planned.Predicate, planned.GroupBy, planned.Having, planned.Projection, planned.Orderings, null, new SqlFragmentExpression("1"))
                         : planned);
         }
@@ -524,6 +524,8 @@ internal sealed class ScatterPlanner
 
     private static SqlExpression And(SqlExpression? one, SqlExpression other) =>
         one is null ? other : new SqlBinaryExpression(ExpressionType.AndAlso, one, other, typeof(bool), BoolTypeMapping.Default);
+
+    private static bool IsLimited(TableExpressionBase table) => Unwrap(table) is SelectExpression { Limit: not null } or SelectExpression { Offset: not null };
 
     private static TableExpressionBase Unwrap(TableExpressionBase table) => table is JoinExpressionBase join ? join.Table : table;
 

@@ -31,7 +31,7 @@ internal sealed class ScatterSteps(SqlTypes types)
     {
         (null, _) => null,
         (var limit, null) => limit,
-        var (limit, offset) => new SqlBinaryExpression(ExpressionType.Add, limit, offset, limit.Type, limit.TypeMapping),
+        var (limit, offset) => new SqlBinaryExpression(ExpressionType.Add, AsLong(limit), AsLong(offset), typeof(long), LongTypeMapping.Default),
     };
 
     /// <summary>Collects the rows of a select that the shards give as they are.</summary>
@@ -40,7 +40,7 @@ internal sealed class ScatterSteps(SqlTypes types)
     {
         var hidden = select.IsDistinct
             ? []
-            : select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).ToList();
+            : select.Orderings.Where(o => !select.Projection.Any(p => SqlShapes.AreEqual(p.Expression, o.Expression))).Select(o => o.Expression).ToList();
         var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
         var result = AddStep(select, columns, select.Orderings, select.Offset, select.Limit);
         var places = columns.Select((c, i) => (c, Column: ColumnOf(result, i, c))).ToList();
@@ -48,7 +48,7 @@ internal sealed class ScatterSteps(SqlTypes types)
             select,
             result,
             [.. select.Projection.Select((p, i) => new ProjectionExpression(places[i].Column, p.Alias))],
-            [.. select.Orderings.Select(o => o.Update(places.First(p => p.c.Equals(o.Expression)).Column))],
+            [.. select.Orderings.Select(o => o.Update(places.First(p => SqlShapes.AreEqual(p.c, o.Expression)).Column))],
             null,
             null);
     }
@@ -59,11 +59,11 @@ internal sealed class ScatterSteps(SqlTypes types)
     /// <param name="sequence">The order of the rows, if it begins with their shard key.</param>
     public (SelectExpression Select, IntermediateResult Result) FinishRows(SelectExpression select, ShardSequence? sequence)
     {
-        var hidden = select.Orderings.Where(o => !select.Projection.Any(p => p.Expression.Equals(o.Expression))).Select(o => o.Expression).Distinct().ToList();
+        var hidden = select.Orderings.Where(o => !select.Projection.Any(p => SqlShapes.AreEqual(p.Expression, o.Expression))).Select(o => o.Expression).ToList();
         var columns = select.Projection.Select(p => p.Expression).Concat(hidden).ToList();
         var result = AddStep(select, columns, select.Orderings, null, FirstOf(select));
         _steps[^1] = _steps[^1] with { Sequence = sequence };
-        var orderings = select.Orderings.Select(o => o.Update(ColumnOf(result, columns.FindIndex(c => c.Equals(o.Expression)), o.Expression))).ToList();
+        var orderings = select.Orderings.Select(o => o.Update(ColumnOf(result, columns.FindIndex(c => SqlShapes.AreEqual(c, o.Expression)), o.Expression))).ToList();
         if (!select.IsDistinct)
         {
             orderings.Add(new OrderingExpression(new ColumnExpression(IntermediateResult.Row, result.Alias!, typeof(long), LongTypeMapping.Default, nullable: false), ascending: true));
@@ -239,6 +239,9 @@ internal sealed class ScatterSteps(SqlTypes types)
 
     private static ColumnExpression ColumnOf(IntermediateResult result, int ordinal, SqlExpression like) =>
         new(IntermediateResult.Column(ordinal), result.Alias!, like.Type, like.TypeMapping, nullable: true);
+
+    // The sum of two integers may be none.
+    private static SqlUnaryExpression AsLong(SqlExpression expression) => new(ExpressionType.Convert, expression, typeof(long), LongTypeMapping.Default);
 
     private static SqlUnaryExpression AsText(SqlExpression expression) => new(ExpressionType.Convert, expression, typeof(string), _text);
 }

@@ -14,6 +14,9 @@ internal static class SqlShapes
     /// <summary>Returns whether a tree computes over several rows at once.</summary>
     public static bool HasAggregate(Expression? tree) => Search.In(tree, static (node, search) => search.Count += AggregateFunction.Is(node) ? 1 : 0, entersSelects: false).Count > 0;
 
+    /// <summary>Returns whether two expressions are the same. Those of the provider are equal to others that differ by DISTINCT in aggregates.</summary>
+    public static bool AreEqual(SqlExpression one, SqlExpression other) => one.Equals(other) && DistinctIn(one).SequenceEqual(DistinctIn(other));
+
     /// <summary>Returns whether a tree asks from which shard collected rows came.</summary>
     public static bool FollowsOrigin(Expression tree) =>
         Search.In(tree, static (node, search) => search.Count += node is ColumnExpression { Name: IntermediateResult.Shard } ? 1 : 0, entersSelects: true).Count > 0;
@@ -63,6 +66,22 @@ internal static class SqlShapes
     /// <summary>Returns the aliases of the tables of a select.</summary>
     public static IReadOnlySet<string> AliasesOf(SelectExpression select) =>
         select.Tables.Select(t => (t is JoinExpressionBase join ? join.Table : t).Alias).OfType<string>().ToHashSet(StringComparer.Ordinal);
+
+    private static List<bool> DistinctIn(SqlExpression expression)
+    {
+        var found = new List<bool>();
+        Search.In(
+            expression,
+            (node, _) =>
+            {
+                if (AggregateFunction.Is(node))
+                {
+                    found.Add(AggregateFunction.DistinctOf((SqlFunctionExpression)node) is not null);
+                }
+            },
+            entersSelects: true);
+        return found;
+    }
 
     private static bool IsPlaced(TableExpression table) => SelectFacts.PlaceOf(table) is not { Placement: TablePlacement.Reference };
 

@@ -161,7 +161,15 @@ internal sealed class ShardPlanReader
 
                 break;
 
-            case ValuesExpression or IntermediateResult:
+            case ValuesExpression values:
+                foreach (var value in (values.RowValues ?? []).SelectMany(r => r.Values))
+                {
+                    PlaceWithin(value, facts);
+                }
+
+                break;
+
+            case IntermediateResult:
                 break;
 
             default:

@@ -65,6 +65,9 @@ public sealed class ScatterTests(ShopDatabases databases) : IClassFixture<ShopDa
         ["filtered include of the first of each and what is below"] = c => c.Customers.Include(x => x.Orders.OrderByDescending(o => o.Total).ThenBy(o => o.Id).Take(2)).ThenInclude(o => o.Lines.OrderBy(l => l.Number)).OrderBy(x => x.Name).ThenBy(x => x.Id).Take(9),
         ["existence of others somewhere"] = c => c.Customers.Where(x => c.Orders.Any(o => o.CustomerId != x.Id && o.Total == x.Id + 0.5m)).OrderBy(x => x.Id),
         ["scalars of others somewhere"] = c => c.Customers.OrderBy(x => x.Id).Select(x => new { x.Id, Others = c.Orders.Count(o => o.Total > x.Id && o.Total < 60), First = c.Orders.Where(o => o.Id % 7 == x.Id % 7).OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Select(o => (decimal?)o.Total).FirstOrDefault() }),
+        ["a right join behind a limit"] = c => c.Customers.OrderBy(x => x.Name).ThenBy(x => x.Id).Take(5).RightJoin(c.Customers, a => a.Id, x => x.Id, (a, x) => new { x.Id, First = (int?)a!.Id }).OrderBy(x => x.Id),
+        ["a page without an end"] = c => c.Customers.OrderBy(x => x.Id).Skip(10).Take(int.MaxValue),
+        ["the first groups by a sum of different values"] = c => c.Lines.GroupBy(l => l.CustomerId).OrderBy(g => g.Select(l => l.ProductId).Distinct().Sum()).ThenBy(g => g.Key).Select(g => new { g.Key, Sum = g.Sum(l => l.ProductId) }).Take(9).Where(g => g.Sum > 0).OrderBy(g => g.Key),
         ["groups with the first ones of each"] = c => c.Lines.GroupBy(l => l.ProductId).Select(g => new { g.Key, First = g.OrderBy(l => l.CustomerId).ThenBy(l => l.OrderId).ThenBy(l => l.Number).Select(l => l.OrderId).Take(3).ToList() }).OrderBy(g => g.Key),
     };
 
@@ -143,6 +146,33 @@ public sealed class ScatterTests(ShopDatabases databases) : IClassFixture<ShopDa
         await using var whole = databases.Whole();
         await using var sharded = databases.Sharded.CreateDbContext();
         Assert.Equal(JsonSerializer.Serialize(await _values[name](whole), _json), JsonSerializer.Serialize(await _values[name](sharded), _json));
+    }
+
+    [Fact]
+    public async Task Numbers_of_rows_below_zero_are_refused_as_one_database_does()
+    {
+        var less = -1;
+        await using var whole = databases.Whole();
+        await using var sharded = databases.Sharded.CreateDbContext();
+        foreach (var page in (Func<ShopContext, IQueryable<Customer>>[])[c => c.Customers.OrderBy(x => x.Id).Skip(less), c => c.Customers.OrderBy(x => x.Id).Skip(5).Take(less), c => c.Customers.OrderBy(x => x.Id).Skip(less).Take(5)])
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => page(whole).ToListAsync());
+            Assert.Contains("Skip(...)", (await Assert.ThrowsAsync<InvalidOperationException>(() => page(sharded).ToListAsync())).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task Subqueries_among_listed_values_are_refused_and_find_no_shard()
+    {
+        await using var sharded = databases.Sharded.CreateDbContext();
+        foreach (var query in (IQueryable<int>[])
+            [
+                sharded.Customers.Select(x => new[] { x.Id, sharded.Orders.Count(o => o.Total > x.Id) }.Sum()),
+                sharded.Customers.Where(x => x.Id == 3).Select(x => new[] { x.Id, sharded.Orders.Count(o => o.Total > x.Id) }.Sum()),
+            ])
+        {
+            Assert.Equal(ScatterRule.NotUnderstood, (await Assert.ThrowsAsync<CrossShardQueryNotSupportedException>(() => query.ToListAsync())).Rule);
+        }
     }
 
     private static IEnumerable<object?> Sorted(string name, List<object?> rows) =>

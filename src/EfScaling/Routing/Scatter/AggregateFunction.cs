@@ -22,7 +22,10 @@ internal static class AggregateFunction
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Returns whether a node is an aggregate.</summary>
-    public static bool Is(Expression node) => node is SqlFunctionExpression { IsBuiltIn: true, Instance: null } function && _names.Contains(function.Name);
+    /// <remarks>The provider makes all aggregates, those of plugins too, of a kind of its own, which else is only for functions with names or separators of arguments.</remarks>
+    public static bool Is(Expression node) =>
+        node is PgFunctionExpression { ArgumentNames.Count: 0, ArgumentSeparators.Count: 0 }
+        || (node is SqlFunctionExpression { IsBuiltIn: true, Instance: null } function && _names.Contains(function.Name));
 
     /// <summary>Returns the expression whose different values alone count; <see langword="null"/> if all rows do.</summary>
     public static SqlExpression? DistinctOf(SqlFunctionExpression aggregate) =>

@@ -142,7 +142,7 @@ internal sealed class ScatterShards
         return _shards.Database.Options.Shards.Select(s => s.Name).Where(concerned.Contains);
     }
 
-    // Of several shards each must own all that it is taken to own.
+    // Of several shards each must own all that it is taken to own; of a map that it is not part of it owns nothing, and has no rows.
     private OwnershipClaim? ClaimOf(string shard, ShardPlan plan)
     {
         if (!plan.NeedsOwnership || !_shards.IsGoverned)
@@ -151,7 +151,7 @@ internal sealed class ScatterShards
         }
 
         var claim = new OwnershipClaim(_picture, shard);
-        foreach (var table in plan.Tables.Where(t => t.Table.Placement == TablePlacement.Sharded))
+        foreach (var table in plan.Tables.Where(t => t.Table.Placement == TablePlacement.Sharded && _picture.Ownership![t.Table.Map].Shards.ContainsKey(shard)))
         {
             claim.Add(table.Table.Map, MapOwnership.WholeShard);
         }

@@ -44,7 +44,12 @@ internal static class DecisionSql
         """;
 
     /// <summary>Decides for commit, within the transaction of the shard that decides: $1 is the transaction, $2 its participants.</summary>
-    public const string Commit = "INSERT INTO efscaling.decision (id, outcome, participants) VALUES ($1, 'commit', $2)";
+    /// <remarks>What the others commit by it must not be lost when the server dies, as it is for a moment where <c>synchronous_commit</c> is off.</remarks>
+    public const string Commit =
+        """
+        INSERT INTO efscaling.decision (id, outcome, participants) SELECT $1, 'commit', $2
+        WHERE CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'local', true) IS NOT NULL ELSE true END
+        """;
 
     /// <summary>Decides for abort, unless it is decided.</summary>
     public const string Abort = "INSERT INTO efscaling.decision (id, outcome, participants) VALUES ($1, 'abort', '{}') ON CONFLICT DO NOTHING";

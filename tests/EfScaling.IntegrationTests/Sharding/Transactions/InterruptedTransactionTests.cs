@@ -136,6 +136,44 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
     }
 
     [Fact]
+    public async Task A_decision_outlives_the_server_also_where_commits_are_not_synchronous()
+    {
+        // What is committed so stays in memory for up to three times this long.
+        var alpha = vault.ServerOf("alpha");
+        await alpha.ExecuteAsync("ALTER SYSTEM SET synchronous_commit = off");
+        await alpha.ExecuteAsync("ALTER SYSTEM SET wal_writer_delay = '10s'");
+        await alpha.ExecuteAsync("SELECT pg_reload_conf()");
+        await Eventually.ThatAsync(async () => await alpha.ScalarAsync<string>("SHOW synchronous_commit") == "off", TimeSpan.FromSeconds(10), "the setting to be read");
+        var steps = new StepLog();
+        var process = vault.Process(steps: steps);
+        var id = Guid.NewGuid();
+        steps.OnStep = reached =>
+        {
+            if (reached == EfScalingEventId.ShardsDecided)
+            {
+                using var isDead = new ManualResetEventSlim();
+                _ = Task.Run(async () =>
+                {
+                    await alpha.KillAsync();
+                    isDead.Set();
+                });
+                isDead.Wait();
+            }
+        };
+        await using (var context = process.CreateDbContext())
+        {
+            await VaultClusters.TransferAsync(context, id, [vault.ByShard["alpha"][1], vault.ByShard["beta"][1]]);
+        }
+
+        await alpha.StartAsync();
+        await alpha.ExecuteAsync("ALTER SYSTEM RESET ALL");
+        await alpha.ExecuteAsync("SELECT pg_reload_conf()");
+        await vault.RecoverAsync();
+        Assert.Equal(2, await vault.CountEntriesAsync(id));
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
     public async Task A_writer_that_recovery_has_given_up_is_told_so_and_can_try_again()
     {
         var steps = new StepLog();

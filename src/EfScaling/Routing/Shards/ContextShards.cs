@@ -101,6 +101,9 @@ internal sealed class ContextShards(
         }
     }
 
+    /// <summary>Notes that a transaction could not be committed, and refuses what would go on with it, until the application ends it.</summary>
+    public void KeepSpanning(SpanningTransaction transaction) => _spanning = transaction;
+
     /// <summary>Returns the router of the shard that a query or a set-based write concerns.</summary>
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it is run.</param>

@@ -179,6 +179,7 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
             catch (Exception lost) when (lost is DbException or InvalidOperationException)
             {
                 // A connection is lost, and the transaction with it. The first failure is to be told.
+                transaction.Lose();
             }
 
             throw;

@@ -21,17 +21,19 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
     private readonly List<Participant> _enlisted = [];
     private readonly List<string> _savepoints = [];
     private Participant? _own;
+    private bool _isLost;
 
     /// <summary>Gets the transaction that the application has.</summary>
     public PositionedTransaction Home => home;
 
-    /// <summary>Gets whether no other shard takes part.</summary>
-    public bool IsAlone => _enlisted.Count == 0;
+    /// <summary>Gets whether no other shard takes part, and none did whose part is lost.</summary>
+    public bool IsAlone => _enlisted.Count == 0 && !_isLost;
 
     /// <summary>Lets a shard take part, unless it does.</summary>
     /// <param name="router">The router of the shard.</param>
     /// <param name="async">Whether to wait asynchronously.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="InvalidOperationException">The transaction could not be committed before.</exception>
     public async ValueTask EnlistAsync(ReadRouter router, bool async, CancellationToken cancellationToken)
     {
         if (async)
@@ -45,6 +47,7 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
 
         try
         {
+            RefuseLost();
             if (router == home.Router || _enlisted.Exists(p => p.Transaction.Router == router))
             {
                 return;
@@ -112,9 +115,13 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
     /// <summary>Commits on all shards that take part.</summary>
     /// <param name="async">Whether to wait asynchronously.</param>
     /// <param name="cancellationToken">Ends the wait, before the decision.</param>
+    /// <remarks>A commit that fails, or is cancelled, rolls the other shards back. What the context's own has left can only be rolled back then, for it would be half of the transaction.</remarks>
     /// <inheritdoc cref="DistributedCommit.RunAsync" path="/exception" />
+    /// <exception cref="InvalidOperationException">The transaction could not be committed before.</exception>
     public async ValueTask CommitAsync(bool async, CancellationToken cancellationToken)
     {
+        RefuseLost();
+        _isLost = true;
         try
         {
             var all = Participants();
@@ -149,11 +156,18 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
                     break;
             }
         }
-        finally
+        catch
         {
             await EndAsync(async).ConfigureAwait(false);
+            shards.KeepSpanning(this);
+            throw;
         }
+
+        await EndAsync(async).ConfigureAwait(false);
     }
+
+    /// <summary>Notes that a shard could not be brought back to where the others are, so that the transaction can only be rolled back.</summary>
+    public void Lose() => _isLost = true;
 
     /// <summary>Sets a savepoint on the other shards, as on the context's own.</summary>
     public async ValueTask CreateSavepointAsync(string name, bool async, CancellationToken cancellationToken)
@@ -169,16 +183,25 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
     /// <summary>Rolls the other shards back to a savepoint, as the context's own.</summary>
     public async ValueTask RollbackToSavepointAsync(string name, bool async, CancellationToken cancellationToken)
     {
-        foreach (var participant in _enlisted)
+        try
         {
-            if (async)
+            foreach (var participant in _enlisted)
             {
-                await participant.Transaction.RollbackToSavepointAsync(name, cancellationToken).ConfigureAwait(false);
+                if (async)
+                {
+                    await participant.Transaction.RollbackToSavepointAsync(name, cancellationToken).ConfigureAwait(false);
+                }
+                else
+                {
+                    participant.Transaction.RollbackToSavepoint(name);
+                }
             }
-            else
-            {
-                participant.Transaction.RollbackToSavepoint(name);
-            }
+        }
+        catch
+        {
+            // Some are back there, and others are not.
+            Lose();
+            throw;
         }
 
         // It stays, and those behind it are gone.
@@ -218,6 +241,15 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
         foreach (var participant in ended)
         {
             await Synchrony.DisposeAsync(participant.Transaction, async).ConfigureAwait(false);
+        }
+    }
+
+    private void RefuseLost()
+    {
+        if (_isLost)
+        {
+            throw new InvalidOperationException(
+                "A transaction over several shards was to be gone on with after a failure that has taken a part of it back. Nothing of it is committed, unless the failure said so: roll it back, and repeat all of it.");
         }
     }
 

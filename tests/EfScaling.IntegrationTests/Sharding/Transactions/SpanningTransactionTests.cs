@@ -218,11 +218,7 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
         await using var transaction = await context.Database.BeginTransactionAsync();
         await UpdateAsync(context, customers[0], name);
         await UpdateAsync(context, customers[2], name);
-        await using (var other = databases.Sharded.CreateDbContext(ShardKey.Of(customers[2])))
-        {
-            await other.Database.ExecuteSqlRawAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()");
-        }
-
+        await TerminateAsync(customers[2]);
         await Assert.ThrowsAnyAsync<Exception>(() => UpdateAsync(context, customers[2], name));
         await Assert.ThrowsAnyAsync<InvalidOperationException>(() => UpdateAsync(context, customers[2], name));
         var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => context.Customers.CountAsync(c => c.Id == customers[2]));
@@ -231,6 +227,33 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
         await transaction.DisposeAsync();
         Assert.Equal(0, await CountAsync(name));
         Assert.Equal(0, await databases.CountPreparedAsync());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Of_a_transaction_whose_commit_has_failed_no_half_can_be_committed(bool isCancelled)
+    {
+        // The second lives on the context's own shard, the third does not.
+        var customers = databases.CustomerOfEachShard();
+        var name = NewName();
+        await using var context = databases.Sharded.CreateDbContext();
+        await using var transaction = await context.Database.BeginTransactionAsync();
+        await UpdateAsync(context, customers[1], name);
+        await UpdateAsync(context, customers[2], name);
+        if (!isCancelled)
+        {
+            await TerminateAsync(customers[2]);
+        }
+
+        await Assert.ThrowsAnyAsync<Exception>(() => transaction.CommitAsync(new CancellationToken(canceled: isCancelled)));
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => transaction.CommitAsync());
+        Assert.Contains("roll it back, and repeat all of it", refusal.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => UpdateAsync(context, customers[2], name));
+        await transaction.RollbackAsync();
+        Assert.Equal(0, await CountAsync(name));
+        await UpdateAsync(context, customers[2], name);
+        Assert.Equal(1, await CountAsync(name));
     }
 
     [Fact]
@@ -296,6 +319,13 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
     }
 
     private static Task<int> UpdateAsync(ShopContext context, int id, string name) => context.Customers.Where(c => c.Id == id).ExecuteUpdateAsync(s => s.SetProperty(c => c.Name, name));
+
+    // Ends what is in a transaction on the shard of a customer.
+    private async Task TerminateAsync(int customer)
+    {
+        await using var context = databases.Sharded.CreateDbContext(ShardKey.Of(customer));
+        await context.Database.ExecuteSqlRawAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()");
+    }
 
     // On contexts of their own, beside any transaction.
     private async Task<int> CountAsync(string name)

@@ -92,7 +92,7 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
         {
             await Named(Decider, Decider.DecideAsync(_id, [.. participants.Select(p => p.Shard)], async)).ConfigureAwait(false);
         }
-        catch (NpgsqlException failure) when (CommitDoubt.RemainsAfter(failure.InnerException as PostgresException ?? failure))
+        catch (Exception failure) when (CommitDoubt.RemainsAfter(failure.InnerException as PostgresException ?? failure))
         {
             if (!await SettleAsync(failure, async).ConfigureAwait(false))
             {
@@ -110,7 +110,8 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
         }
     }
 
-    // Whether the decision is for commit.
+    // Whether the decision is for commit. Whatever keeps the question from being asked, such as a data source that the application has disposed, says nothing about the decision.
+#pragma warning disable CA1031
     private async ValueTask<bool> SettleAsync(Exception failure, bool async)
     {
         var clock = shards.Clock;
@@ -121,9 +122,9 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
             {
                 return await new DecisionRegister(shards.SourceOf(Decider.Shard)).SettleAsync(_id, async, CancellationToken.None).ConfigureAwait(false);
             }
-            catch (NpgsqlException unreachable)
+            catch (Exception unreachable)
             {
-                if (clock.GetElapsedTime(start) >= _settleTimeout)
+                if (unreachable is not NpgsqlException || clock.GetElapsedTime(start) >= _settleTimeout)
                 {
                     string[] names = [.. participants.Select(p => p.Shard)];
                     throw new PartialCommitException(
@@ -139,6 +140,7 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
             await Synchrony.PauseAsync(attempt, clock, async).ConfigureAwait(false);
         }
     }
+#pragma warning restore CA1031
 
     private async ValueTask RollBackAsync(bool async)
     {

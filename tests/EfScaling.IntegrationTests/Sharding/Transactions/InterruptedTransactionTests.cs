@@ -102,35 +102,35 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
     [Fact]
     public async Task A_decision_whose_answer_is_lost_is_asked_for()
     {
-        // The decision is on the disk of 'alpha', and its answer waits for a standby that there is not, until its connection is gone.
         var steps = new StepLog();
         var process = vault.Process(steps: steps);
         var accounts = new[] { vault.ByShard["alpha"][0], vault.ByShard["beta"][0] };
         var id = Guid.NewGuid();
-        var alpha = vault.ServerOf("alpha");
         await using var context = process.CreateDbContext();
-        steps.OnStep = reached =>
-        {
-            if (reached == EfScalingEventId.ShardsPrepared)
-            {
-                using var connection = new NpgsqlConnection(alpha.ConnectionString);
-                connection.Open();
-                using var command = new NpgsqlCommand("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", connection);
-                command.ExecuteNonQuery();
-                command.CommandText = "SELECT pg_reload_conf()";
-                command.ExecuteNonQuery();
-                SpinWait.SpinUntil(() => { using var show = new NpgsqlConnection(alpha.ConnectionString + ";Pooling=false"); show.Open(); using var ask = new NpgsqlCommand("SHOW synchronous_standby_names", show); return (string)ask.ExecuteScalar()! == "nobody"; });
-            }
-        };
-        var transfer = VaultClusters.TransferAsync(context, id, accounts);
-        await Eventually.ThatAsync(
-            async () => await alpha.ScalarAsync<long>("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0,
-            TimeSpan.FromSeconds(30),
-            "the decision to wait for a standby");
-        await alpha.ExecuteAsync("ALTER SYSTEM RESET synchronous_standby_names");
-        await alpha.ExecuteAsync("SELECT pg_reload_conf()");
-        await transfer;
+        await KeepDecisionWaitingAsync(steps, () => VaultClusters.TransferAsync(context, id, accounts), meanwhile: null);
         Assert.All(context.ChangeTracker.Entries(), e => Assert.Equal(EntityState.Unchanged, e.State));
+        Assert.Equal(2, await vault.CountEntriesAsync(id));
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_decision_that_cannot_be_asked_for_any_more_is_in_doubt_and_nothing_is_rolled_back()
+    {
+        // The application ends: it disposes its data sources while the answer is under way.
+        var steps = new StepLog();
+        var sources = VaultClusters.Shards.ToDictionary(s => s, s => NpgsqlDataSource.Create(vault.ServerOf(s).ConnectionString));
+        var process = vault.Process(s => sources[s], steps);
+        var id = Guid.NewGuid();
+        await using (var context = process.CreateDbContext())
+        {
+            var doubt = await Assert.ThrowsAsync<PartialCommitException>(() => KeepDecisionWaitingAsync(
+                steps,
+                () => VaultClusters.TransferAsync(context, id, [vault.ByShard["alpha"][2], vault.ByShard["beta"][2]]),
+                meanwhile: async () => await sources["alpha"].DisposeAsync()));
+            Assert.Equal(["alpha", "beta"], doubt.InDoubt);
+        }
+
+        await vault.RecoverAsync();
         Assert.Equal(2, await vault.CountEntriesAsync(id));
         await vault.AssertSoundAsync();
     }
@@ -262,6 +262,39 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
         await Task.WhenAll(writers);
         Assert.True(made > 25, $"{made} transfers");
         await vault.AssertSoundAsync();
+    }
+
+    // The decision is on the disk of 'alpha', and its answer waits for a standby that there is not, until its connection is gone.
+    private async Task KeepDecisionWaitingAsync(StepLog steps, Func<Task> transfer, Func<Task>? meanwhile)
+    {
+        var alpha = vault.ServerOf("alpha");
+        steps.OnStep = reached =>
+        {
+            if (reached == EfScalingEventId.ShardsPrepared)
+            {
+                using var connection = new NpgsqlConnection(alpha.ConnectionString);
+                connection.Open();
+                using var command = new NpgsqlCommand("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", connection);
+                command.ExecuteNonQuery();
+                command.CommandText = "SELECT pg_reload_conf()";
+                command.ExecuteNonQuery();
+                SpinWait.SpinUntil(() => { using var show = new NpgsqlConnection(alpha.ConnectionString + ";Pooling=false"); show.Open(); using var ask = new NpgsqlCommand("SHOW synchronous_standby_names", show); return (string)ask.ExecuteScalar()! == "nobody"; });
+            }
+        };
+        var running = transfer();
+        await Eventually.ThatAsync(
+            async () => await alpha.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0,
+            TimeSpan.FromSeconds(30),
+            "the decision to wait for a standby");
+        if (meanwhile is not null)
+        {
+            await meanwhile();
+        }
+
+        await alpha.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+        await alpha.ExecuteAsync("ALTER SYSTEM RESET synchronous_standby_names");
+        await alpha.ExecuteAsync("SELECT pg_reload_conf()");
+        await running;
     }
 
     private static IEnumerable<Exception> Causes(Exception? failure)

@@ -72,6 +72,10 @@ public sealed class VaultClusters : IAsyncLifetime
     /// <param name="steps">Where its commits are told of.</param>
     public ShardedDbContextFactory<BankContext> Process(Action<ShardingOptionsBuilder>? sharding = null, bool retries = false, StepLog? steps = null) => Start((builder, shard) => builder.AddShard(shard, ServerOf(shard).ConnectionString), sharding, retries, steps);
 
+    /// <summary>Starts a process of the owner that has data sources of its own.</summary>
+    public ShardedDbContextFactory<BankContext> Process(Func<string, NpgsqlDataSource> sourceOf, StepLog steps) =>
+        Start((builder, shard) => builder.AddShard(shard, sourceOf(shard)), null, false, steps);
+
     /// <summary>Starts a process that can be killed, with connections of its own.</summary>
     public ShardedDbContextFactory<BankContext> Client(StepLog steps)
     {

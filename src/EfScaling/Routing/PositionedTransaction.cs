@@ -264,11 +264,11 @@ internal sealed class PositionedTransaction(
         }
     }
 
-    /// <summary>Ends the commit of a transaction that is one of several, after it was decided.</summary>
+    /// <summary>Notes what the commit of a transaction that is one of several has written, after it was decided. Never fails.</summary>
     /// <param name="position">The insert position behind the commit; <see langword="null"/> if it is not known.</param>
     /// <param name="isVisible">Whether the rows can be read already.</param>
     /// <param name="async">Whether to wait asynchronously.</param>
-    public async ValueTask EndCommitAsync(WalPosition? position, bool isVisible, bool async)
+    public async ValueTask NoteCommittedAsync(WalPosition? position, bool isVisible, bool async)
     {
         Session.Committed(position);
         if (_router.Writes is { } writes)
@@ -291,7 +291,12 @@ internal sealed class PositionedTransaction(
 
             writes.End();
         }
+    }
 
+    /// <summary>Tells that a transaction that is one of several was committed, and ends it.</summary>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    public async ValueTask EndCommitAsync(bool async)
+    {
         if (async)
         {
             await Logger.TransactionCommittedAsync(Connection, _transaction, TransactionId, _commitStart.Time, Clock.GetElapsedTime(_commitStart.Timestamp)).ConfigureAwait(false);
@@ -304,11 +309,10 @@ internal sealed class PositionedTransaction(
         }
     }
 
-    /// <summary>Tells that the commit of a transaction that is one of several has failed.</summary>
-    /// <param name="exception">Why.</param>
+    /// <summary>Notes that the commit of a transaction that is one of several has failed. Never fails itself.</summary>
     /// <param name="isInDoubt">Whether it may be committed all the same.</param>
     /// <param name="async">Whether to wait asynchronously.</param>
-    public async ValueTask FailCommitAsync(Exception exception, bool isInDoubt, bool async)
+    public async ValueTask NoteFailedAsync(bool isInDoubt, bool async)
     {
         if (_router.Writes is { } writes)
         {
@@ -323,7 +327,13 @@ internal sealed class PositionedTransaction(
 
             writes.End();
         }
+    }
 
+    /// <summary>Tells that the commit of a transaction that is one of several has failed.</summary>
+    /// <param name="exception">Why.</param>
+    /// <param name="async">Whether to wait asynchronously.</param>
+    public async ValueTask FailCommitAsync(Exception exception, bool async)
+    {
         var duration = Clock.GetElapsedTime(_commitStart.Timestamp);
         if (async)
         {

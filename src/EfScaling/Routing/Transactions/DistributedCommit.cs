@@ -80,9 +80,16 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
 
         TransactionMeter.Count("Committed", participants.Count);
         shards.Recovery.Touch();
+
+        // Of all shards before an interceptor of the application hears of the first: it may throw.
         foreach (var participant in participants)
         {
-            await participant.Transaction.EndCommitAsync(participant.Position, isVisible: participant.IsCommitted, async).ConfigureAwait(false);
+            await participant.Transaction.NoteCommittedAsync(participant.Position, isVisible: participant.IsCommitted, async).ConfigureAwait(false);
+        }
+
+        foreach (var participant in participants)
+        {
+            await participant.Transaction.EndCommitAsync(async).ConfigureAwait(false);
         }
     }
 
@@ -162,7 +169,12 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
     {
         foreach (var participant in participants)
         {
-            await participant.Transaction.FailCommitAsync(failure, isInDoubt, async).ConfigureAwait(false);
+            await participant.Transaction.NoteFailedAsync(isInDoubt, async).ConfigureAwait(false);
+        }
+
+        foreach (var participant in participants)
+        {
+            await participant.Transaction.FailCommitAsync(failure, async).ConfigureAwait(false);
         }
     }
 

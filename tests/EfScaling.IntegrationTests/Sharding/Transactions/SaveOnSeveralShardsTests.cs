@@ -5,6 +5,7 @@ using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -285,6 +286,50 @@ public sealed class SaveOnSeveralShardsTests(ShopDatabases databases) : IClassFi
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_interceptor_that_throws_behind_the_commit_keeps_no_shard_from_making_cached_results_old(bool async)
+    {
+        var customers = databases.CustomerOfEachShard();
+        var name = NewName();
+        var grumbler = new Grumbler();
+        await using var redis = await RedisServer.StartAsync();
+        await using var services = Services(o => databases.Configure(o.AddInterceptors(grumbler), ReadContract.Session, c => c.Redis(redis.Endpoint)));
+        var factory = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+        using var session = ConsistencySession.Begin();
+        foreach (var id in customers)
+        {
+            await Eventually.ThatAsync(
+                async () =>
+                {
+                    await using var context = factory.CreateDbContext();
+                    await CachedAsync(context, id);
+                    return context.Database.LastRouting() is { Cache.IsHit: true };
+                },
+                TimeSpan.FromSeconds(20),
+                "the cache answers for the shard");
+        }
+
+        await using (var context = factory.CreateDbContext())
+        {
+            foreach (var id in customers)
+            {
+                (await context.Customers.SingleAsync(c => c.Id == id)).Name = name;
+            }
+
+            grumbler.Throws = true;
+            await Assert.ThrowsAsync<NotSupportedException>(() => async ? context.SaveChangesAsync() : Task.Run(() => context.SaveChanges()));
+            grumbler.Throws = false;
+        }
+
+        foreach (var id in customers)
+        {
+            await using var context = factory.CreateDbContext();
+            Assert.Equal(name, await CachedAsync(context, id));
+        }
+    }
+
     private static string NewName() => $"saved {Interlocked.Increment(ref _lastName)}";
 
     private static ServiceProvider Services(Action<DbContextOptionsBuilder> configure) =>
@@ -302,5 +347,24 @@ public sealed class SaveOnSeveralShardsTests(ShopDatabases databases) : IClassFi
     {
         await using var context = databases.Sharded.CreateDbContext(ShardKey.Of(customer));
         await context.Database.ExecuteSqlRawAsync(sql);
+    }
+
+    private sealed class Grumbler : DbTransactionInterceptor
+    {
+        public bool Throws { get; set; }
+
+        public override void TransactionCommitted(System.Data.Common.DbTransaction transaction, TransactionEndEventData eventData)
+        {
+            if (Throws)
+            {
+                throw new NotSupportedException();
+            }
+        }
+
+        public override Task TransactionCommittedAsync(System.Data.Common.DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
+        {
+            TransactionCommitted(transaction, eventData);
+            return Task.CompletedTask;
+        }
     }
 }

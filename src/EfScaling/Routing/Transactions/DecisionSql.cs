@@ -57,11 +57,13 @@ internal static class DecisionSql
     /// <summary>Tells whether it is decided for commit.</summary>
     public const string Ask = "SELECT outcome = 'commit' FROM efscaling.decision WHERE id = $1";
 
-    /// <summary>Lists what is prepared in the database, the oldest first, with its age in seconds.</summary>
+    /// <summary>
+    /// Tells whether the server is a standby, which does not show what is prepared, and lists what is prepared in the database, the oldest first, with its age in seconds: one row at least.
+    /// </summary>
     public const string ListPrepared =
         $"""
-        SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision FROM pg_prepared_xacts
-        WHERE database = current_database() AND starts_with(gid, '{PreparedName.Prefix}') ORDER BY prepared
+        SELECT pg_is_in_recovery(), p.gid, extract(epoch FROM clock_timestamp() - p.prepared)::double precision
+        FROM (VALUES (1)) AS one LEFT JOIN pg_prepared_xacts AS p ON p.database = current_database() AND starts_with(p.gid, '{PreparedName.Prefix}') ORDER BY p.prepared
         """;
 
     /// <summary>

@@ -149,9 +149,15 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
             {
                 while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
-                    if (PreparedName.Parse(reader.GetString(0)) is { } name)
+                    if (reader.GetBoolean(0))
                     {
-                        var age = reader.GetDouble(1);
+                        // As good as no answer: a decision must not be forgotten because a standby knows of no part that needs it.
+                        throw new NpgsqlException("the server is a standby, and does not show what is prepared on its primary");
+                    }
+
+                    if (!reader.IsDBNull(1) && PreparedName.Parse(reader.GetString(1)) is { } name)
+                    {
+                        var age = reader.GetDouble(2);
                         (count, oldest) = (count + 1, Math.Max(oldest, age));
                         pass.Found.Add(new Found(shard, name, TimeSpan.FromSeconds(age)));
                     }

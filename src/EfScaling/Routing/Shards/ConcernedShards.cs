@@ -26,6 +26,9 @@ internal sealed class ConcernedShards
     /// <summary>Gets whether rows of reference tables are among what is written, of which several shards have copies.</summary>
     public bool HasCopies { get; private set; }
 
+    /// <summary>Gets whether rows of other tables are among it.</summary>
+    public bool HasOthers { get; private set; }
+
     /// <summary>Gets whether rows are among it that belong to one of several shards, without telling which.</summary>
     public bool IsAmbiguous { get; private set; }
 
@@ -75,6 +78,7 @@ internal sealed class ConcernedShards
     private void Add(EntityEntry entry)
     {
         var place = _database.Model.Find(entry.Metadata);
+        HasOthers |= place.Placement != TablePlacement.Reference;
         switch (place.Placement)
         {
             case TablePlacement.Reference:

@@ -187,14 +187,15 @@ internal sealed class ContextShards(
     /// <summary>Returns what writes rows of reference tables on every shard.</summary>
     /// <param name="own">The context's own connection.</param>
     /// <exception cref="CrossShardException">A transaction around the context is open, or the context is bound to a shard.</exception>
-    public DistributedWrite CopiesFor(IRelationalConnection own) => WriteFor([.. database.Options.Shards.Select(s => s.Name)], own, writesCopies: true);
+    public DistributedWrite CopiesFor(IRelationalConnection own) => WriteFor([.. database.Options.Shards.Select(s => s.Name)], own, writesCopies: true, writesOthers: false);
 
     /// <summary>Returns what writes on several shards in one transaction.</summary>
     /// <param name="concerned">The shards, at least one.</param>
     /// <param name="own">The context's own connection.</param>
     /// <param name="writesCopies">Whether rows of reference tables are among what is written; then all shards are concerned.</param>
+    /// <param name="writesOthers">Whether rows of other tables are.</param>
     /// <exception cref="CrossShardException">A transaction around the context is open, or the context is bound to a shard.</exception>
-    public DistributedWrite WriteFor(IReadOnlyList<string> concerned, IRelationalConnection own, bool writesCopies = false)
+    public DistributedWrite WriteFor(IReadOnlyList<string> concerned, IRelationalConnection own, bool writesCopies = false, bool writesOthers = true)
     {
         RefuseFault();
 
@@ -225,7 +226,7 @@ internal sealed class ContextShards(
             home.NoteElsewhere(routers.Last(r => !ReferenceEquals(r, home)));
         }
 
-        return new DistributedWrite(this, routers, writesCopies, around);
+        return new DistributedWrite(this, routers, writesCopies, writesOthers, around);
     }
 
     /// <summary>Returns the router of the one shard that all of some rows live on.</summary>

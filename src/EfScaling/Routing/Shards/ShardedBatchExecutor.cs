@@ -272,7 +272,7 @@ internal sealed class ShardedBatchExecutor(IBatchExecutor inner, ICurrentDbConte
             shards.Maps.Note(concerned.Picture);
         }
 
-        return shards.WriteFor(concerned.Names, connection, concerned.HasCopies);
+        return shards.WriteFor(concerned.Names, connection, concerned.HasCopies, concerned.HasOthers);
     }
 
     // The router of the one shard that the changes concern; the context's own if there are none.

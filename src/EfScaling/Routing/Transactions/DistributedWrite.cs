@@ -13,6 +13,7 @@ namespace EfScaling.Routing.Transactions;
 /// <param name="shards">The shards of the context.</param>
 /// <param name="routers">The routers of the shards that take part, by their names.</param>
 /// <param name="writesCopies">Whether rows of reference tables are written, of which every shard has a copy.</param>
+/// <param name="writesOthers">Whether rows of other tables are.</param>
 /// <param name="around">The transaction of the application that the write is part of, which commits it; <see langword="null"/> if it commits by itself.</param>
 /// <remarks>
 /// <para>
@@ -23,7 +24,7 @@ namespace EfScaling.Routing.Transactions;
 /// after the other. Anything that fails before the commit is rolled back everywhere. Not thread-safe.
 /// </para>
 /// </remarks>
-internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadRouter> routers, bool writesCopies, SpanningTransaction? around)
+internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadRouter> routers, bool writesCopies, bool writesOthers, SpanningTransaction? around)
 {
     private const string Savepoint = "efscaling_write";
 
@@ -214,18 +215,13 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
             }
         }
 
-        if (writesCopies)
+        if (!writesCopies
+            && await Synchrony.ForEachAsync(open, p => p.SetUpAsync(locksCopies: false, async, cancellationToken), async).ConfigureAwait(false) is [var failure, ..])
         {
-            return;
+            ExceptionDispatchInfo.Throw(failure);
         }
 
-        var failures = await Synchrony.ForEachAsync(open, p => p.SetUpAsync(locksCopies: false, async, cancellationToken), async).ConfigureAwait(false);
-        if (failures.Count > 0)
-        {
-            ExceptionDispatchInfo.Throw(failures[0]);
-        }
-
-        if (open.Count > 1 && shards.Database.Options.CommitProtocol == CommitProtocol.TwoPhase)
+        if (writesOthers && open.Count > 1 && shards.Database.Options.CommitProtocol == CommitProtocol.TwoPhase)
         {
             Require(open);
         }

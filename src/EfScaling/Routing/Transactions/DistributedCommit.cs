@@ -52,6 +52,8 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
                 ExceptionDispatchInfo.Throw(failures[0]);
             }
 
+            // A PREPARE that was cancelled while it waited for a synchronous standby succeeds all the same, without the standby.
+            cancellationToken.ThrowIfCancellationRequested();
             shards.Logger.ShardsPrepared(_id);
             await DecideAsync(async).ConfigureAwait(false);
         }

@@ -174,6 +174,38 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
     }
 
     [Fact]
+    public async Task A_save_that_is_cancelled_while_a_shard_prepares_for_its_standby_is_rolled_back()
+    {
+        var beta = vault.ServerOf("beta");
+        var id = Guid.NewGuid();
+        using var enough = new CancellationTokenSource();
+        await using (var context = vault.Process().CreateDbContext())
+        {
+            foreach (var account in new[] { vault.ByShard["alpha"][3], vault.ByShard["beta"][3] })
+            {
+                context.Add(new Catalog.Entry { AccountId = account, Id = id, Amount = 0 });
+            }
+
+            await beta.ExecuteAsync("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+            await beta.ExecuteAsync("SELECT pg_reload_conf()");
+            await Eventually.ThatAsync(async () => await beta.ScalarAsync<string>("SHOW synchronous_standby_names") == "nobody", TimeSpan.FromSeconds(10), "the setting to be read");
+            var saving = context.SaveChangesAsync(enough.Token);
+            await Eventually.ThatAsync(
+                async () => await beta.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0, TimeSpan.FromSeconds(30), "the part to wait for a standby");
+            await enough.CancelAsync();
+            await Eventually.ThatAsync(
+                async () => await beta.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%PREPARED%'") > 0 || saving.IsCompleted, TimeSpan.FromSeconds(30), "the wait to end");
+            await beta.ExecuteAsync("ALTER SYSTEM RESET synchronous_standby_names");
+            await beta.ExecuteAsync("SELECT pg_reload_conf()");
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => saving);
+        }
+
+        await vault.RecoverAsync();
+        Assert.Equal(0, await vault.CountEntriesAsync(id));
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
     public async Task A_writer_that_recovery_has_given_up_is_told_so_and_can_try_again()
     {
         var steps = new StepLog();

@@ -160,9 +160,10 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
         }
 
         Participant[] prepared = [.. participants.Where(p => p.MayBePrepared)];
-        if ((await Synchrony.ForEachAsync(prepared, p => p.FinishAsync(NameOf(p), commit: false, TimeSpan.Zero, async), async).ConfigureAwait(false)).Count > 0)
+        if ((await Synchrony.ForEachAsync(prepared, p => p.FinishAsync(NameOf(p), commit: false, TimeSpan.Zero, async), async).ConfigureAwait(false)).Count > 0
+            || Array.Exists(prepared, p => !p.IsPrepared))
         {
-            // What cannot be rolled back now is found there later, and no decision for it.
+            // What cannot be rolled back now is found there later, and no decision for it. A shard that was lost while it prepared may still be about to.
             shards.Recovery.Request();
         }
     }

@@ -38,6 +38,9 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
     /// <summary>Gets whether anything was written on the shard, by the time it was asked.</summary>
     public bool HasWritten { get; private set; }
 
+    /// <summary>Gets whether the shard has said that it has prepared.</summary>
+    public bool IsPrepared { get; private set; }
+
     /// <summary>Gets whether the shard may keep a prepared part.</summary>
     public bool MayBePrepared { get; private set; }
 
@@ -129,6 +132,7 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
         try
         {
             _ = async ? await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false) : batch.ExecuteNonQuery();
+            IsPrepared = true;
         }
         catch (PostgresException refusal) when (!CommitDoubt.RemainsAfter(refusal))
         {

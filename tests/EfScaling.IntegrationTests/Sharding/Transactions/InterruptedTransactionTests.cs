@@ -206,6 +206,29 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
     }
 
     [Fact]
+    public async Task A_part_that_is_prepared_after_its_writer_has_given_up_is_found_without_being_asked_for()
+    {
+        // The caller's time is over, and the shard does not hear that.
+        var beta = vault.ServerOf("beta");
+        await beta.ExecuteAsync(
+            """
+            CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(4); RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON entries DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.amount = 4711) EXECUTE FUNCTION dawdle()
+            """);
+        var process = vault.Process(s => vault.SourceOf(s, "Command Timeout=3;Cancellation Timeout=-1"));
+        await using (var context = process.CreateDbContext())
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => VaultClusters.TransferAsync(context, Guid.NewGuid(), [vault.ByShard["alpha"][4], vault.ByShard["beta"][4]], 4711));
+        }
+
+        Assert.Equal(0, await beta.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts"));
+        await Eventually.ThatAsync(async () => await beta.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts") == 1, TimeSpan.FromSeconds(20), "the part to be prepared");
+        await Eventually.ThatAsync(async () => await beta.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts") == 0, TimeSpan.FromSeconds(40), "the part to be rolled back");
+        await beta.ExecuteAsync("DROP FUNCTION dawdle CASCADE");
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
     public async Task A_writer_that_recovery_has_given_up_is_told_so_and_can_try_again()
     {
         var steps = new StepLog();

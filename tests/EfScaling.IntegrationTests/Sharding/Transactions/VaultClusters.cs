@@ -73,8 +73,16 @@ public sealed class VaultClusters : IAsyncLifetime
     public ShardedDbContextFactory<BankContext> Process(Action<ShardingOptionsBuilder>? sharding = null, bool retries = false, StepLog? steps = null) => Start((builder, shard) => builder.AddShard(shard, ServerOf(shard).ConnectionString), sharding, retries, steps);
 
     /// <summary>Starts a process of the owner that has data sources of its own.</summary>
-    public ShardedDbContextFactory<BankContext> Process(Func<string, NpgsqlDataSource> sourceOf, StepLog steps) =>
+    public ShardedDbContextFactory<BankContext> Process(Func<string, NpgsqlDataSource> sourceOf, StepLog? steps = null) =>
         Start((builder, shard) => builder.AddShard(shard, sourceOf(shard)), null, false, steps);
+
+    /// <summary>Makes the data source of a shard, with other settings than usual.</summary>
+    public NpgsqlDataSource SourceOf(string shard, string settings)
+    {
+        var source = NpgsqlDataSource.Create($"{ServerOf(shard).ConnectionString};{settings}");
+        _sources.Add(source);
+        return source;
+    }
 
     /// <summary>Starts a process that can be killed, with connections of its own.</summary>
     public ShardedDbContextFactory<BankContext> Client(StepLog steps)

@@ -20,6 +20,9 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
     /// <summary>What tells that a prepared transaction has ended: whoever settled it was faster.</summary>
     public const string IsEnded = PostgresErrorCodes.UndefinedObject;
 
+    // In seconds, for each attempt to end a prepared part. It may be infinite by default, and a server that hangs must not hold the caller up, who has nothing to wait for.
+    private const int AttemptTimeout = 5;
+
     // The transaction does not tell any more once it is prepared.
     private readonly NpgsqlConnection _own = (NpgsqlConnection)transaction.Router.Connection.DbConnection;
 
@@ -198,7 +201,8 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
                 else
                 {
                     var source = shards.SourceOf(Shard);
-                    var connection = async ? await source.OpenConnectionAsync(CancellationToken.None).ConfigureAwait(false) : source.OpenConnection();
+                    using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(AttemptTimeout), clock);
+                    var connection = async ? await source.OpenConnectionAsync(patience.Token).ConfigureAwait(false) : source.OpenConnection();
                     try
                     {
                         await FinishOnAsync(connection, name, commit, async).ConfigureAwait(false);
@@ -232,7 +236,7 @@ internal sealed class Participant(ContextShards shards, PositionedTransaction tr
 
     private async ValueTask FinishOnAsync(NpgsqlConnection connection, PreparedName name, bool commit, bool async)
     {
-        using var batch = new NpgsqlBatch(connection) { EnableErrorBarriers = true, BatchCommands = { new NpgsqlBatchCommand(name.Statement(commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED")) } };
+        using var batch = new NpgsqlBatch(connection) { EnableErrorBarriers = true, Timeout = AttemptTimeout, BatchCommands = { new NpgsqlBatchCommand(name.Statement(commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED")) } };
         if (!commit)
         {
             _ = async ? await batch.ExecuteNonQueryAsync(CancellationToken.None).ConfigureAwait(false) : batch.ExecuteNonQuery();

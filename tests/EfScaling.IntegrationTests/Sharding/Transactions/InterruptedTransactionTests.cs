@@ -228,6 +228,39 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
         await vault.AssertSoundAsync();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_shard_that_hangs_behind_the_decision_does_not_hold_the_caller_up(bool async)
+    {
+        var steps = new StepLog();
+        var process = vault.Process(s => vault.SourceOf(s, "Command Timeout=0"), steps);
+        var beta = vault.ServerOf("beta");
+        var id = Guid.NewGuid();
+        Task? suspending = null;
+        steps.OnStep = reached =>
+        {
+            if (reached == EfScalingEventId.ShardsDecided)
+            {
+                suspending = beta.SuspendAsync();
+            }
+        };
+        try
+        {
+            await using var context = process.CreateDbContext();
+            await Task.Run(() => VaultClusters.TransferAsync(context, id, [vault.ByShard["alpha"][5], vault.ByShard["beta"][5]], async: async)).WaitAsync(TimeSpan.FromSeconds(20));
+        }
+        finally
+        {
+            await suspending!;
+            await beta.ContinueAsync();
+        }
+
+        await vault.RecoverAsync();
+        Assert.Equal(2, await vault.CountEntriesAsync(id));
+        await vault.AssertSoundAsync();
+    }
+
     [Fact]
     public async Task A_writer_that_recovery_has_given_up_is_told_so_and_can_try_again()
     {

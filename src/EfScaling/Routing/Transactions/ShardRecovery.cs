@@ -98,9 +98,20 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
             }
             while (!await IsCleanAsync().ConfigureAwait(false));
         }
-        catch (ObjectDisposedException)
+#pragma warning disable CA1031 // Nobody waits for it, and it must be able to begin anew.
+        catch (Exception failure)
+#pragma warning restore CA1031
         {
-            // The application has disposed its data sources, and nothing is left to do.
+            lock (_gate)
+            {
+                _isRunning = false;
+            }
+
+            // The application that has disposed its data sources ends, and nothing is left to do.
+            if (failure is not ObjectDisposedException)
+            {
+                logger.RecoveryFailed("all", NodeError.Describe(failure));
+            }
         }
     }
 
@@ -131,7 +142,9 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
         {
             await work(shard).ConfigureAwait(false);
         }
-        catch (NpgsqlException failure) when (!cancellationToken.IsCancellationRequested)
+#pragma warning disable CA1031 // Whatever it is, such as a password that could not be had, it is that shard's alone.
+        catch (Exception failure) when (failure is not ObjectDisposedException && !cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
         {
             pass.Unreachable[shard.Name] = NodeError.Describe(failure);
             logger.RecoveryFailed(shard.Name, NodeError.Describe(failure));
@@ -178,6 +191,13 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
 
         try
         {
+            if (pass.Unreachable.TryGetValue(found.Name.Decider, out var why))
+            {
+                // Each attempt to ask would last as long as one to connect.
+                Leave($"its decision is on '{found.Name.Decider}': {why}");
+                return;
+            }
+
             var decider = shards.FirstOrDefault(s => s.Name == found.Name.Decider);
             if (decider is null)
             {
@@ -195,7 +215,9 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
         {
             // Another process was faster, or the writer.
         }
-        catch (NpgsqlException failure) when (!cancellationToken.IsCancellationRequested)
+#pragma warning disable CA1031 // As above.
+        catch (Exception failure) when (failure is not ObjectDisposedException && !cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
         {
             Leave(NodeError.Describe(failure));
         }

@@ -318,6 +318,27 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
     }
 
     [Fact]
+    public async Task A_shard_without_a_password_keeps_none_of_the_others_from_being_seen_to()
+    {
+        var beta = vault.ServerOf("beta");
+        var ids = new[] { Guid.CreateVersion7(), Guid.CreateVersion7() };
+        await beta.ExecuteAsync($"BEGIN; UPDATE accounts SET note = 'held' WHERE id = {vault.ByShard["beta"][0]}; PREPARE TRANSACTION '{new PreparedName(ids[0], 1, "gamma")}'");
+        await beta.ExecuteAsync($"BEGIN; UPDATE accounts SET note = 'held' WHERE id = {vault.ByShard["beta"][1]}; PREPARE TRANSACTION '{new PreparedName(ids[1], 1, "alpha")}'");
+        await using var locked = new NpgsqlDataSourceBuilder(new NpgsqlConnectionStringBuilder(vault.ServerOf("gamma").ConnectionString) { Password = null }.ConnectionString)
+            .UsePasswordProvider(_ => throw new NotSupportedException("no password"), (_, _) => throw new NotSupportedException("no password")).Build();
+        await using (var context = vault.Process(s => s == "gamma" ? locked : vault.SourceOf(s, "Pooling=true")).CreateDbContext())
+        {
+            var result = await context.Database.RecoverShardTransactionsAsync(TimeSpan.Zero);
+            Assert.Equal((0, 1), (result.Committed, result.RolledBack));
+            Assert.Contains("no password", result.Unreachable["gamma"], StringComparison.Ordinal);
+            Assert.Equal(ids[0], PreparedName.Parse(Assert.Single(result.Remaining).Name)!.Value.Id);
+        }
+
+        await vault.RecoverAsync();
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
     public async Task The_total_never_changes_under_load()
     {
         var random = NewRandom();

@@ -209,6 +209,26 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
         Assert.Equal(decisions, await DecisionsAsync());
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_query_over_all_shards_can_be_its_first_command(bool async)
+    {
+        var customers = databases.CustomerOfEachShard();
+        var name = NewName();
+        await using var context = databases.Sharded.CreateDbContext();
+        for (var i = 0; i < 20; i++)
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync();
+            Assert.Equal(ShopDatabases.Customers, async ? await context.Customers.CountAsync() : context.Customers.Count());
+            await UpdateAsync(context, customers[3], $"{name}.{i}");
+            Assert.Equal(1, async ? await context.Customers.CountAsync(c => c.Name == $"{name}.{i}") : context.Customers.Count(c => c.Name == $"{name}.{i}"));
+            Assert.Equal(0, await CountAsync($"{name}.{i}"));
+            await transaction.CommitAsync();
+            Assert.Equal(1, await CountAsync($"{name}.{i}"));
+        }
+    }
+
     [Fact]
     public async Task A_shard_that_is_lost_in_it_fails_the_transaction_and_no_command_runs_outside_of_it()
     {

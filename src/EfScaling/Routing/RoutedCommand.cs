@@ -658,6 +658,10 @@ internal sealed class RoutedCommand(
                 router.NoteElsewhere(_router);
             }
         }
+        else
+        {
+            router.Shards?.RefuseLost();
+        }
 
         CountCommand(_router!, parameterObject.CommandSource);
         return _router!;

@@ -104,6 +104,17 @@ internal sealed class ContextShards(
     /// <summary>Notes that a transaction could not be committed, and refuses what would go on with it, until the application ends it.</summary>
     public void KeepSpanning(SpanningTransaction transaction) => _spanning = transaction;
 
+    /// <summary>Refuses what would be part of a transaction of the application whose own connection is lost.</summary>
+    /// <remarks>EF would open a new one in its place, and run what follows outside of the transaction.</remarks>
+    /// <exception cref="InvalidOperationException">It is.</exception>
+    public void RefuseLost()
+    {
+        if (bound is null && home.Connection.CurrentTransaction is PositionedTransaction { IsOwned: true } && home.Connection.DbConnection.State != System.Data.ConnectionState.Open)
+        {
+            throw ShardConnection.Lost(Own);
+        }
+    }
+
     /// <summary>Returns the router of the shard that a query or a set-based write concerns.</summary>
     /// <param name="plan">What its SQL says.</param>
     /// <param name="command">How it is run.</param>
@@ -479,6 +490,8 @@ internal sealed class ContextShards(
         {
             throw new InvalidOperationException(fault);
         }
+
+        RefuseLost();
     }
 
     private ReadRouter RouterOf(string named, ShardPlan plan, in RelationalCommandParameterObject command, ShardPicture picture, OwnershipClaim? claim)

@@ -47,6 +47,10 @@ internal sealed class ShardConnection(RelationalConnectionDependencies dependenc
         }
     }
 
+    /// <summary>Returns the refusal of a command in a transaction that has lost its connection to a shard.</summary>
+    public static InvalidOperationException Lost(string shard) => new(
+        $"A command was to run on the shard '{shard}' in a transaction whose connection there is lost, and with it what the transaction has written. Roll the transaction back and repeat all of it.");
+
     /// <summary>Takes part in the transaction that the application has begun on the context, if there is one.</summary>
     /// <param name="async">Whether to wait asynchronously.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -76,8 +80,7 @@ internal sealed class ShardConnection(RelationalConnectionDependencies dependenc
     private SpanningTransaction? TransactionToJoin => _isEnlisting || Router.Spanning is not { } transaction ? null
         : base.CurrentTransaction is null ? transaction
         : DbConnection.State == ConnectionState.Open ? null
-        : throw new InvalidOperationException(
-            $"A command was to run on the shard '{Router.ShardName}' in a transaction whose connection there is lost, and with it what the transaction has written. Roll the transaction back and repeat all of it.");
+        : throw Lost(Router.ShardName!);
 
     /// <inheritdoc />
     protected override DbConnection CreateDbConnection()

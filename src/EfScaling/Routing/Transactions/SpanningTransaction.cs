@@ -21,6 +21,9 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
     private readonly List<Participant> _enlisted = [];
     private readonly List<string> _savepoints = [];
     private Participant? _own;
+
+    // How many savepoints there were when the own shard's part was set up.
+    private int _ownSavepoints;
     private bool _isLost;
 
     /// <summary>Gets the transaction that the application has.</summary>
@@ -90,7 +93,7 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
         {
             var own = new Participant(shards, home);
             await own.SetUpAsync(locksCopies: false, async, cancellationToken).ConfigureAwait(false);
-            _own = own;
+            (_own, _ownSavepoints) = (own, _savepoints.Count);
         }
     }
 
@@ -208,6 +211,12 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
         if (_savepoints.LastIndexOf(name) is >= 0 and var index)
         {
             _savepoints.RemoveRange(index + 1, _savepoints.Count - index - 1);
+            if (_own is not null && _ownSavepoints >= _savepoints.Count)
+            {
+                // The lock timeout is taken back with all else behind the savepoint.
+                await _own.SetUpAsync(locksCopies: false, async, cancellationToken).ConfigureAwait(false);
+                _ownSavepoints = _savepoints.Count;
+            }
         }
     }
 

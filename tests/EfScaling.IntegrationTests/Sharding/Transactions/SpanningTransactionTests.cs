@@ -130,6 +130,21 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
     }
 
     [Fact]
+    public async Task A_rollback_to_a_savepoint_leaves_the_own_shard_its_lock_timeout()
+    {
+        var customers = databases.CustomerOfEachShard();
+        var name = NewName();
+        await using var context = databases.Sharded.CreateDbContext();
+        await using var transaction = await context.Database.BeginTransactionAsync();
+        await transaction.CreateSavepointAsync("here");
+        await UpdateAsync(context, customers[2], name);
+        await transaction.RollbackToSavepointAsync("here");
+        await using var command = context.Database.GetDbConnection().CreateCommand();
+        command.CommandText = "SHOW lock_timeout";
+        Assert.NotEqual("0", await command.ExecuteScalarAsync());
+    }
+
+    [Fact]
     public async Task A_save_that_fails_on_one_shard_is_taken_back_on_all_and_the_transaction_goes_on()
     {
         var customers = databases.CustomerOfEachShard();

@@ -186,9 +186,10 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
             throw;
         }
 
+        // It is written: whoever is told of a failure would take it for undone.
         if (async)
         {
-            await transaction.Home.ReleaseSavepointAsync(Savepoint, cancellationToken).ConfigureAwait(false);
+            await transaction.Home.ReleaseSavepointAsync(Savepoint, CancellationToken.None).ConfigureAwait(false);
         }
         else
         {

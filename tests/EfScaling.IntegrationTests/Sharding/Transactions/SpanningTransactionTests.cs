@@ -3,6 +3,7 @@ using EfScaling.Consistency;
 using EfScaling.Routing.Shards;
 using EfScaling.Sharding;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using IsolationLevel = System.Data.IsolationLevel;
@@ -169,6 +170,23 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
         {
             Assert.Equal(1, await context.Orders.CountAsync(o => o.CustomerId == id && o.Total == 77_001));
         }
+    }
+
+    [Fact]
+    public async Task A_save_that_is_cancelled_when_all_is_written_has_not_failed()
+    {
+        var customers = databases.CustomerOfEachShard();
+        using var late = new CancellationTokenSource();
+        await using var services = new ServiceCollection()
+            .AddShardedDbContextFactory<ShopContext>((_, o) => databases.Configure(o.AddInterceptors(new CancelAtRelease(late)), ReadContract.Primary))
+            .BuildServiceProvider();
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
+        await using var transaction = await context.Database.BeginTransactionAsync();
+        context.AddRange(customers.Select(id => new Order { CustomerId = id, Total = 77_002 }));
+        Assert.Equal(4, await context.SaveChangesAsync(late.Token));
+        Assert.True(late.IsCancellationRequested);
+        await transaction.CommitAsync();
+        Assert.Equal(4, await context.Orders.CountAsync(o => o.Total == 77_002));
     }
 
     [Fact]
@@ -380,4 +398,14 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
 
     private async Task<int> DecisionsAsync() =>
         (await databases.Sharded.ForEachShardAsync((c, token) => c.Database.SqlQueryRaw<int>("SELECT count(*)::int AS \"Value\" FROM efscaling.decision").SingleAsync(token))).Sum(c => c.Value);
+
+    private sealed class CancelAtRelease(CancellationTokenSource source) : DbTransactionInterceptor
+    {
+        public override async ValueTask<InterceptionResult> ReleasingSavepointAsync(
+            System.Data.Common.DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default)
+        {
+            await source.CancelAsync();
+            return result;
+        }
+    }
 }

@@ -7,6 +7,9 @@ namespace EfScaling.Routing.Transactions;
 /// <remarks>Thread-safe.</remarks>
 internal sealed class DecisionRegister(NpgsqlDataSource source)
 {
+    /// <summary>In seconds, how long one command of those who settle may take: without a limit, as applications may have set it, one server that hangs would hold up all else.</summary>
+    public const int CommandTimeout = 10;
+
     /// <summary>Asks what became of a transaction, and decides for abort if nothing has.</summary>
     /// <param name="id">The transaction.</param>
     /// <param name="async">Whether to wait asynchronously.</param>
@@ -22,6 +25,7 @@ internal sealed class DecisionRegister(NpgsqlDataSource source)
             using var batch = new NpgsqlBatch(connection)
             {
                 EnableErrorBarriers = true,
+                Timeout = CommandTimeout,
                 BatchCommands =
                 {
                     new NpgsqlBatchCommand(DecisionSql.Abort) { Parameters = { new NpgsqlParameter<Guid> { TypedValue = id } } },

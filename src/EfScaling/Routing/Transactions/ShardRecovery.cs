@@ -154,7 +154,7 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
     private static async Task ListAsync(RecoveredShard shard, Pass pass, CancellationToken cancellationToken)
     {
         var (count, oldest) = (0, 0.0);
-        var command = shard.Source().CreateCommand(DecisionSql.ListPrepared);
+        var command = CommandOf(shard, DecisionSql.ListPrepared);
         await using (command.ConfigureAwait(false))
         {
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -246,7 +246,7 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
 
         try
         {
-            var command = found.Shard.Source().CreateCommand(found.Name.Statement(commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"));
+            var command = CommandOf(found.Shard, found.Name.Statement(commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"));
             await using (command.ConfigureAwait(false))
             {
                 await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
@@ -264,7 +264,7 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
 
     private async Task ForgetAsync(RecoveredShard shard, string[] asked, Guid[] prepared, CancellationToken cancellationToken)
     {
-        var command = shard.Source().CreateCommand(DecisionSql.Forget);
+        var command = CommandOf(shard, DecisionSql.Forget);
         await using (command.ConfigureAwait(false))
         {
             command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Guid.CreateVersion7(clock.GetUtcNow() - DecisionSql.CommitsAreKept) });
@@ -279,6 +279,13 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
                 // The shard has never decided.
             }
         }
+    }
+
+    private static NpgsqlCommand CommandOf(RecoveredShard shard, string sql)
+    {
+        var command = shard.Source().CreateCommand(sql);
+        command.CommandTimeout = DecisionRegister.CommandTimeout;
+        return command;
     }
 
     private sealed record Found(RecoveredShard Shard, PreparedName Name, TimeSpan Age);

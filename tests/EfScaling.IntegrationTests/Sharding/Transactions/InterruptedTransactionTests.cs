@@ -339,6 +339,29 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
     }
 
     [Fact]
+    public async Task A_shard_that_hangs_keeps_none_of_the_others_from_being_seen_to()
+    {
+        var (beta, gamma) = (vault.ServerOf("beta"), vault.ServerOf("gamma"));
+        var id = Guid.CreateVersion7();
+        await using var context = vault.Process(s => vault.SourceOf(s, "Command Timeout=0;Timeout=5")).CreateDbContext();
+        await context.Database.RecoverShardTransactionsAsync();
+        await beta.ExecuteAsync($"BEGIN; UPDATE accounts SET note = 'held' WHERE id = {vault.ByShard["beta"][0]}; PREPARE TRANSACTION '{new PreparedName(id, 1, "alpha")}'");
+        await gamma.SuspendAsync();
+        try
+        {
+            var result = await context.Database.RecoverShardTransactionsAsync(TimeSpan.Zero).WaitAsync(TimeSpan.FromSeconds(60));
+            Assert.Equal((0, 1), (result.Committed, result.RolledBack));
+            Assert.Equal(["gamma"], result.Unreachable.Keys);
+        }
+        finally
+        {
+            await gamma.ContinueAsync();
+        }
+
+        await vault.AssertSoundAsync();
+    }
+
+    [Fact]
     public async Task The_total_never_changes_under_load()
     {
         var random = NewRandom();

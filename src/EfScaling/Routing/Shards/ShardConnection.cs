@@ -10,6 +10,7 @@ namespace EfScaling.Routing.Shards;
 internal sealed class ShardConnection(RelationalConnectionDependencies dependencies, DbDataSource source) : RelationalConnection(dependencies)
 {
     private bool _isEnlisting;
+    private bool _isClosing;
 
     /// <summary>Gets or sets the router of what runs on it.</summary>
     public ReadRouter Router { get; set; } = null!;
@@ -24,7 +25,7 @@ internal sealed class ShardConnection(RelationalConnectionDependencies dependenc
     /// <summary>Gets the transaction of the connection; one of the application on the context, if the shard takes part in it from its next command on.</summary>
     public override IDbContextTransaction? CurrentTransaction
     {
-        get => base.CurrentTransaction ?? (_isEnlisting ? null : Router.Spanning?.Home);
+        get => base.CurrentTransaction ?? (_isEnlisting || _isClosing ? null : Router.Spanning?.Home);
         protected set => base.CurrentTransaction = value;
     }
 
@@ -44,6 +45,35 @@ internal sealed class ShardConnection(RelationalConnectionDependencies dependenc
         {
             await JoinAsync(async: true, cancellationToken).ConfigureAwait(false);
             return await base.OpenAsync(cancellationToken, errorsExpected).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc />
+    /// <remarks>EF ends the transaction of a connection that it closes, which must not be the application's on the context.</remarks>
+    public override bool Close()
+    {
+        _isClosing = true;
+        try
+        {
+            return base.Close();
+        }
+        finally
+        {
+            _isClosing = false;
+        }
+    }
+
+    /// <inheritdoc cref="Close" />
+    public override async Task<bool> CloseAsync()
+    {
+        _isClosing = true;
+        try
+        {
+            return await base.CloseAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _isClosing = false;
         }
     }
 

@@ -181,7 +181,7 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
         using var enough = new CancellationTokenSource();
         await using (var context = vault.Process().CreateDbContext())
         {
-            foreach (var account in new[] { vault.ByShard["alpha"][3], vault.ByShard["beta"][3] })
+            foreach (var account in new[] { vault.ByShard["alpha"][1], vault.ByShard["beta"][1] })
             {
                 context.Add(new Catalog.Entry { AccountId = account, Id = id, Amount = 0 });
             }
@@ -218,7 +218,7 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
         var process = vault.Process(s => vault.SourceOf(s, "Command Timeout=3;Cancellation Timeout=-1"));
         await using (var context = process.CreateDbContext())
         {
-            await Assert.ThrowsAnyAsync<Exception>(() => VaultClusters.TransferAsync(context, Guid.NewGuid(), [vault.ByShard["alpha"][4], vault.ByShard["beta"][4]], 4711));
+            await Assert.ThrowsAnyAsync<Exception>(() => VaultClusters.TransferAsync(context, Guid.NewGuid(), [vault.ByShard["alpha"][2], vault.ByShard["beta"][2]], 4711));
         }
 
         Assert.Equal(0, await beta.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts"));
@@ -248,7 +248,7 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
         try
         {
             await using var context = process.CreateDbContext();
-            await Task.Run(() => VaultClusters.TransferAsync(context, id, [vault.ByShard["alpha"][5], vault.ByShard["beta"][5]], async: async)).WaitAsync(TimeSpan.FromSeconds(20));
+            await Task.Run(() => VaultClusters.TransferAsync(context, id, [vault.ByShard["alpha"][0], vault.ByShard["beta"][0]], async: async)).WaitAsync(TimeSpan.FromSeconds(20));
         }
         finally
         {

@@ -252,8 +252,10 @@ public sealed class SaveOnSeveralShardsTests(ShopDatabases databases) : IClassFi
         }
     }
 
-    [Fact]
-    public async Task The_session_sees_its_save_and_cached_results_are_old_on_every_shard()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_session_sees_its_save_and_cached_results_are_old_on_every_shard(bool inTransaction)
     {
         var customers = databases.CustomerOfEachShard();
         var name = NewName();
@@ -281,7 +283,12 @@ public sealed class SaveOnSeveralShardsTests(ShopDatabases databases) : IClassFi
                 (await context.Customers.SingleAsync(c => c.Id == id)).Name = name;
             }
 
+            await using var transaction = inTransaction ? await context.Database.BeginTransactionAsync() : null;
             await context.SaveChangesAsync();
+            if (transaction is not null)
+            {
+                await transaction.CommitAsync();
+            }
         }
 
         // The shards of these tests are on one server with one log.

@@ -243,6 +243,24 @@ public sealed class SpanningTransactionTests(ShopDatabases databases) : IClassFi
     }
 
     [Theory]
+    [InlineData(0, 1)]
+    [InlineData(0, 2)]
+    [InlineData(3, 1)]
+    [InlineData(3, 0)]
+    public async Task A_shard_that_is_only_read_ends_without_the_others(int read, int written)
+    {
+        // The second lives on the context's own shard.
+        var customers = databases.CustomerOfEachShard();
+        var name = NewName();
+        await using var context = databases.Sharded.CreateDbContext();
+        await using var transaction = await context.Database.BeginTransactionAsync();
+        Assert.Equal(1, await context.Customers.CountAsync(c => c.Id == customers[read]));
+        await UpdateAsync(context, customers[written], name);
+        await transaction.CommitAsync();
+        Assert.Equal(1, await CountAsync(name));
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task A_query_over_all_shards_can_be_its_first_command(bool async)

@@ -248,7 +248,7 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
         try
         {
             await using var context = process.CreateDbContext();
-            await Task.Run(() => VaultClusters.TransferAsync(context, id, [vault.ByShard["alpha"][0], vault.ByShard["beta"][0]], async: async)).WaitAsync(TimeSpan.FromSeconds(20));
+            await Task.Run(() => VaultClusters.TransferAsync(context, id, [vault.ByShard["alpha"][0], vault.ByShard["beta"][0]], async: async)).WaitAsync(TimeSpan.FromSeconds(45));
         }
         finally
         {

@@ -212,17 +212,17 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
         var beta = vault.ServerOf("beta");
         await beta.ExecuteAsync(
             """
-            CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(4); RETURN NULL; END $$;
+            CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(9); RETURN NULL; EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(3); RETURN NULL; END $$;
             CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON entries DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.amount = 4711) EXECUTE FUNCTION dawdle()
             """);
-        var process = vault.Process(s => vault.SourceOf(s, "Command Timeout=3;Cancellation Timeout=-1"));
+        var process = vault.Process(s => vault.SourceOf(s, "Command Timeout=6;Cancellation Timeout=-1"));
         await using (var context = process.CreateDbContext())
         {
             await Assert.ThrowsAnyAsync<Exception>(() => VaultClusters.TransferAsync(context, Guid.NewGuid(), [vault.ByShard["alpha"][2], vault.ByShard["beta"][2]], 4711));
         }
 
         Assert.Equal(0, await beta.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts"));
-        await Eventually.ThatAsync(async () => await beta.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts") == 1, TimeSpan.FromSeconds(20), "the part to be prepared");
+        await Eventually.ThatAsync(async () => await beta.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts") == 1, TimeSpan.FromSeconds(40), "the part to be prepared");
         await Eventually.ThatAsync(async () => await beta.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts") == 0, TimeSpan.FromSeconds(40), "the part to be rolled back");
         await beta.ExecuteAsync("DROP FUNCTION dawdle CASCADE");
         await vault.AssertSoundAsync();

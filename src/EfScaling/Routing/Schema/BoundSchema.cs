@@ -27,14 +27,14 @@ internal static class BoundSchema
     {
         var creator = CreateDatabase(context);
         using var held = SchemaLock.Acquire(context);
-        var isEmpty = IsEmpty(context);
+        var isEmpty = IsEmpty(held);
         if (isEmpty)
         {
             creator.CreateTables();
         }
 
-        SeenShardMap.Record(context);
-        DecisionTable.Create(context);
+        SeenShardMap.Record(context, held);
+        DecisionTable.Create(held);
         return isEmpty;
     }
 
@@ -45,14 +45,14 @@ internal static class BoundSchema
         var held = await SchemaLock.AcquireAsync(context, cancellationToken).ConfigureAwait(false);
         await using (held.ConfigureAwait(false))
         {
-            var isEmpty = await IsEmptyAsync(context, cancellationToken).ConfigureAwait(false);
+            var isEmpty = await IsEmptyAsync(held, cancellationToken).ConfigureAwait(false);
             if (isEmpty)
             {
                 await creator.CreateTablesAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            await SeenShardMap.RecordAsync(context, cancellationToken).ConfigureAwait(false);
-            await DecisionTable.CreateAsync(context, cancellationToken).ConfigureAwait(false);
+            await SeenShardMap.RecordAsync(context, held, cancellationToken).ConfigureAwait(false);
+            await DecisionTable.CreateAsync(held, cancellationToken).ConfigureAwait(false);
             return isEmpty;
         }
     }
@@ -64,7 +64,7 @@ internal static class BoundSchema
         var held = await SchemaLock.AcquireAsync(context, cancellationToken).ConfigureAwait(false);
         await using (held.ConfigureAwait(false))
         {
-            await DecisionTable.CreateOrFailAsync(context, cancellationToken).ConfigureAwait(false);
+            await DecisionTable.CreateOrFailAsync(held, cancellationToken).ConfigureAwait(false);
             return true;
         }
     }
@@ -80,8 +80,8 @@ internal static class BoundSchema
         var history = context.GetService<IHistoryRepository>();
         var before = history.GetAppliedMigrations();
         UnseededMigrator(context).Migrate(targetMigration);
-        SeenShardMap.Record(context);
-        DecisionTable.Create(context);
+        SeenShardMap.Record(context, held);
+        DecisionTable.Create(held);
         return IsChanged(before, history.GetAppliedMigrations());
     }
 
@@ -95,8 +95,8 @@ internal static class BoundSchema
             var history = context.GetService<IHistoryRepository>();
             var before = await history.GetAppliedMigrationsAsync(cancellationToken).ConfigureAwait(false);
             await UnseededMigrator(context).MigrateAsync(targetMigration, cancellationToken).ConfigureAwait(false);
-            await SeenShardMap.RecordAsync(context, cancellationToken).ConfigureAwait(false);
-            await DecisionTable.CreateAsync(context, cancellationToken).ConfigureAwait(false);
+            await SeenShardMap.RecordAsync(context, held, cancellationToken).ConfigureAwait(false);
+            await DecisionTable.CreateAsync(held, cancellationToken).ConfigureAwait(false);
             return IsChanged(before, await history.GetAppliedMigrationsAsync(cancellationToken).ConfigureAwait(false));
         }
     }
@@ -137,20 +137,17 @@ internal static class BoundSchema
         return creator;
     }
 
-    // The connection is open, by the lock.
-    private static bool IsEmpty(DbContext context)
+    private static bool IsEmpty(SchemaLock held)
     {
-        using var command = context.Database.GetDbConnection().CreateCommand();
-        command.CommandText = IsEmptySql;
+        using var command = held.Command(IsEmptySql);
         return command.ExecuteScalar() is true;
     }
 
-    private static async Task<bool> IsEmptyAsync(DbContext context, CancellationToken cancellationToken)
+    private static async Task<bool> IsEmptyAsync(SchemaLock held, CancellationToken cancellationToken)
     {
-        var command = context.Database.GetDbConnection().CreateCommand();
+        var command = held.Command(IsEmptySql);
         await using (command.ConfigureAwait(false))
         {
-            command.CommandText = IsEmptySql;
             return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
         }
     }

@@ -1,18 +1,18 @@
 using EfScaling.Routing.Transactions;
-using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
 namespace EfScaling.Routing.Schema;
 
 /// <summary>Makes the tables in which a shard keeps what is decided about transactions over several shards, and how far sagas are.</summary>
-/// <remarks>On the context's own connection, which is open, under the lock of the schema.</remarks>
+/// <remarks>Under the lock of the schema.</remarks>
 internal static class DecisionTable
 {
+    private const string CreateSql = $"{DecisionSql.Create};\n{SagaTable.Create}";
+
     /// <summary>Creates it if it is missing. A role that may not create it leaves that to one that may: <c>EnsureShardTransactionsCreatedAsync</c>.</summary>
-    public static void Create(DbContext context)
+    public static void Create(SchemaLock held)
     {
-        using var command = context.Database.GetDbConnection().CreateCommand();
-        command.CommandText = $"{DecisionSql.Create};\n{SagaTable.Create}";
+        using var command = held.Command(CreateSql);
         try
         {
             command.ExecuteNonQuery();
@@ -24,11 +24,11 @@ internal static class DecisionTable
     }
 
     /// <inheritdoc cref="Create" />
-    public static async Task CreateAsync(DbContext context, CancellationToken cancellationToken)
+    public static async Task CreateAsync(SchemaLock held, CancellationToken cancellationToken)
     {
         try
         {
-            await CreateOrFailAsync(context, cancellationToken).ConfigureAwait(false);
+            await CreateOrFailAsync(held, cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
@@ -38,12 +38,11 @@ internal static class DecisionTable
 
     /// <summary>Creates it if it is missing.</summary>
     /// <exception cref="PostgresException">The role may not.</exception>
-    public static async Task CreateOrFailAsync(DbContext context, CancellationToken cancellationToken)
+    public static async Task CreateOrFailAsync(SchemaLock held, CancellationToken cancellationToken)
     {
-        var command = context.Database.GetDbConnection().CreateCommand();
+        var command = held.Command(CreateSql);
         await using (command.ConfigureAwait(false))
         {
-            command.CommandText = $"{DecisionSql.Create};\n{SagaTable.Create}";
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
     }

@@ -1,11 +1,12 @@
-using System.Data.Common;
+using System.Data;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace EfScaling.Routing.Schema;
 
 /// <summary>Keeps other processes from changing the schema of a database at the same time.</summary>
 /// <remarks>
-/// An advisory lock of the session, on the context's own connection, which stays open as long. Waits for another holder as long as the context's command
+/// An advisory lock of the session, on a connection beside that of the context, which the provider opens and closes for itself. Waits for another holder as long as the context's command
 /// timeout says, or without limit: it may be migrating a large table.
 /// </remarks>
 internal sealed class SchemaLock : IDisposable, IAsyncDisposable
@@ -13,24 +14,32 @@ internal sealed class SchemaLock : IDisposable, IAsyncDisposable
     // "EfScalin" in ASCII: the key that all versions of EfScaling must agree on.
     private const string Key = "5000776122542877038";
 
-    private readonly DbContext _context;
+    private readonly int _timeout;
 
-    private SchemaLock(DbContext context) => _context = context;
+    private SchemaLock(DbContext context)
+    {
+        _timeout = context.Database.GetCommandTimeout() ?? 0;
+        Connection = (NpgsqlConnection)((ICloneable)context.Database.GetDbConnection()).Clone();
+    }
+
+    /// <summary>Gets the connection that holds the lock, for commands of EfScaling itself.</summary>
+    public NpgsqlConnection Connection { get; }
 
     /// <summary>Waits for the lock.</summary>
     /// <param name="context">A context whose database exists.</param>
     public static SchemaLock Acquire(DbContext context)
     {
-        context.Database.OpenConnection();
+        var held = new SchemaLock(context);
         try
         {
-            using var command = Command(context, "pg_advisory_lock");
+            held.Connection.Open();
+            using var command = held.Command($"SELECT pg_advisory_lock({Key})");
             command.ExecuteNonQuery();
-            return new SchemaLock(context);
+            return held;
         }
         catch
         {
-            context.Database.CloseConnection();
+            held.Connection.Dispose();
             throw;
         }
     }
@@ -38,34 +47,38 @@ internal sealed class SchemaLock : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="Acquire" />
     public static async Task<SchemaLock> AcquireAsync(DbContext context, CancellationToken cancellationToken)
     {
-        await context.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        var held = new SchemaLock(context);
         try
         {
-            var command = Command(context, "pg_advisory_lock");
+            await held.Connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            var command = held.Command($"SELECT pg_advisory_lock({Key})");
             await using (command.ConfigureAwait(false))
             {
                 await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            return new SchemaLock(context);
+            return held;
         }
         catch
         {
-            await context.Database.CloseConnectionAsync().ConfigureAwait(false);
+            await held.Connection.DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }
+
+    /// <summary>Makes a command on the connection that holds the lock, with the context's timeout.</summary>
+    public NpgsqlCommand Command(string sql) => new(sql, Connection) { CommandTimeout = _timeout };
 
     /// <inheritdoc />
     public void Dispose()
     {
         if (IsHeld)
         {
-            using var command = Command(_context, "pg_advisory_unlock");
+            using var command = Command($"SELECT pg_advisory_unlock({Key})");
             command.ExecuteNonQuery();
         }
 
-        _context.Database.CloseConnection();
+        Connection.Dispose();
     }
 
     /// <inheritdoc />
@@ -73,24 +86,16 @@ internal sealed class SchemaLock : IDisposable, IAsyncDisposable
     {
         if (IsHeld)
         {
-            var command = Command(_context, "pg_advisory_unlock");
+            var command = Command($"SELECT pg_advisory_unlock({Key})");
             await using (command.ConfigureAwait(false))
             {
                 await command.ExecuteNonQueryAsync().ConfigureAwait(false);
             }
         }
 
-        await _context.Database.CloseConnectionAsync().ConfigureAwait(false);
+        await Connection.DisposeAsync().ConfigureAwait(false);
     }
 
     // A broken connection has lost it.
-    private bool IsHeld => _context.Database.GetDbConnection().State == System.Data.ConnectionState.Open;
-
-    private static DbCommand Command(DbContext context, string function)
-    {
-        var command = context.Database.GetDbConnection().CreateCommand();
-        command.CommandText = $"SELECT {function}({Key})";
-        command.CommandTimeout = context.Database.GetCommandTimeout() ?? 0;
-        return command;
-    }
+    private bool IsHeld => Connection.State == ConnectionState.Open;
 }

@@ -44,18 +44,18 @@ internal static class SeenShardMap
 
     /// <summary>Records the maps of a context on the shard that it is bound to.</summary>
     /// <exception cref="InvalidOperationException">The shard was set up with others.</exception>
-    public static void Record(DbContext context)
+    public static void Record(DbContext context, SchemaLock held)
     {
         try
         {
-            using (var create = Command(context, CreateSql))
+            using (var create = held.Command(CreateSql))
             {
                 create.ExecuteNonQuery();
             }
 
             foreach (var (name, map) in MapsOf(context))
             {
-                using var command = Command(context, name, map);
+                using var command = Command(held, name, map);
                 using var reader = command.ExecuteReader();
                 reader.Read();
                 Check(name, map, reader);
@@ -68,11 +68,11 @@ internal static class SeenShardMap
     }
 
     /// <inheritdoc cref="Record" />
-    public static async Task RecordAsync(DbContext context, CancellationToken cancellationToken)
+    public static async Task RecordAsync(DbContext context, SchemaLock held, CancellationToken cancellationToken)
     {
         try
         {
-            var create = Command(context, CreateSql);
+            var create = held.Command(CreateSql);
             await using (create.ConfigureAwait(false))
             {
                 await create.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
@@ -80,7 +80,7 @@ internal static class SeenShardMap
 
             foreach (var (name, map) in MapsOf(context))
             {
-                var command = Command(context, name, map);
+                var command = Command(held, name, map);
                 await using (command.ConfigureAwait(false))
                 {
                     var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -117,12 +117,9 @@ internal static class SeenShardMap
         return database.Catalog is null ? database.Picture.Maps.OrderBy(m => m.Key, StringComparer.Ordinal) : [];
     }
 
-    private static NpgsqlCommand Command(DbContext context, string sql) =>
-        new(sql, (NpgsqlConnection)context.Database.GetDbConnection()) { CommandTimeout = context.Database.GetCommandTimeout() ?? 0 };
-
-    private static NpgsqlCommand Command(DbContext context, string name, ShardMap map)
+    private static NpgsqlCommand Command(SchemaLock held, string name, ShardMap map)
     {
-        var command = Command(context, RecordSql);
+        var command = held.Command(RecordSql);
         command.Parameters.Add(new NpgsqlParameter { Value = name });
         command.Parameters.Add(new NpgsqlParameter { Value = map.Version });
         command.Parameters.Add(new NpgsqlParameter { Value = map.Fingerprint });

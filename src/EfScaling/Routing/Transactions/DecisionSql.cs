@@ -39,7 +39,7 @@ internal static class DecisionSql
         """
         SELECT current_setting('max_prepared_transactions')::int > 0,
                EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-                       WHERE c.relname = 'decision' AND n.nspname = 'efscaling' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT')),
+                       WHERE c.relname = 'decision' AND n.nspname = 'efscaling' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'SELECT')),
                CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', $1, true) END
         """;
 

@@ -27,37 +27,26 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
     private static readonly TimeSpan _longestPause = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan _alertAge = TimeSpan.FromMinutes(1);
 
-    // Guards both.
+    // What a lost writer has sent may be prepared a while after it was given up: a standby was waited for, or a server was frozen.
+    private static readonly TimeSpan _latePart = TimeSpan.FromMinutes(1);
+
+    // Guards what follows.
     private readonly Lock _gate = new();
     private bool _isRunning;
     private bool _isRequested;
+    private long? _failedAt;
 
     private long _lastRun = clock.GetTimestamp();
 
-    /// <summary>Lets prepared parts be looked for in the background, until none is left that is old enough.</summary>
-    public void Request()
-    {
-        lock (_gate)
-        {
-            _isRequested = true;
-            if (_isRunning)
-            {
-                return;
-            }
-
-            _isRunning = true;
-        }
-
-        // Unsafe: what was first to fail must not be kept alive by its async-local values.
-        ThreadPool.UnsafeQueueUserWorkItem(static recovery => _ = recovery.RunUntilCleanAsync(), this, preferLocal: false);
-    }
+    /// <summary>Lets prepared parts be looked for in the background after a failure: for a minute at least, and until none is left that is old enough.</summary>
+    public void Request() => Begin(clock.GetTimestamp());
 
     /// <summary>Lets prepared parts and old decisions be looked for in the background if that was not done for a while.</summary>
     public void Touch()
     {
         if (clock.GetElapsedTime(Interlocked.Read(ref _lastRun)) > _period)
         {
-            Request();
+            Begin(failedAt: null);
         }
     }
 
@@ -83,6 +72,24 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
             cancellationToken,
             async (shard, token) => await OnShardAsync(shard, s => ForgetAsync(s, asked, prepared, token), pass, token).ConfigureAwait(false)).ConfigureAwait(false);
         return new RecoveryResult(pass.Committed, pass.RolledBack, [.. pass.Remaining], pass.Unreachable);
+    }
+
+    private void Begin(long? failedAt)
+    {
+        lock (_gate)
+        {
+            _isRequested = true;
+            _failedAt = failedAt ?? _failedAt;
+            if (_isRunning)
+            {
+                return;
+            }
+
+            _isRunning = true;
+        }
+
+        // Unsafe: what was first to fail must not be kept alive by its async-local values.
+        ThreadPool.UnsafeQueueUserWorkItem(static recovery => _ = recovery.RunUntilCleanAsync(), this, preferLocal: false);
     }
 
     private async Task RunUntilCleanAsync()
@@ -126,12 +133,12 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
         return result.IsClean && Stop();
     }
 
-    // Whether nobody has asked meanwhile.
+    // Whether nobody has asked meanwhile, and nothing can come late any more.
     private bool Stop()
     {
         lock (_gate)
         {
-            _isRunning = _isRequested;
+            _isRunning = _isRequested || (_failedAt is { } failed && clock.GetElapsedTime(failed) < _latePart);
             return !_isRunning;
         }
     }

@@ -102,7 +102,7 @@ internal sealed class ContextShards(
     }
 
     /// <summary>Notes that a transaction could not be committed, and refuses what would go on with it, until the application ends it.</summary>
-    public void KeepSpanning(SpanningTransaction transaction) => _spanning = transaction;
+    public void KeepSpanning(SpanningTransaction transaction) => (_spanning, _ended) = (transaction, null);
 
     /// <summary>Refuses what would be part of a transaction of the application whose own connection is lost.</summary>
     /// <remarks>EF would open a new one in its place, and run what follows outside of the transaction.</remarks>

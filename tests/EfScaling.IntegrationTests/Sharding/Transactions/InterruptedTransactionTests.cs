@@ -234,7 +234,7 @@ public sealed class InterruptedTransactionTests(VaultClusters vault) : IClassFix
     public async Task A_shard_that_hangs_behind_the_decision_does_not_hold_the_caller_up(bool async)
     {
         var steps = new StepLog();
-        var process = vault.Process(s => vault.SourceOf(s, "Command Timeout=0"), steps);
+        var process = vault.Process(s => vault.SourceOf(s, "Command Timeout=0;Timeout=2"), steps);
         var beta = vault.ServerOf("beta");
         var id = Guid.NewGuid();
         Task? suspending = null;

@@ -82,7 +82,10 @@ internal sealed class ScatterSteps(SqlTypes types)
         var number = _steps.Count;
         var alias = FormattableString.Invariant($"efscaling_r{number}");
         var split = new GroupSplitter(alias, types, columns);
-        foreach (var key in select.GroupBy)
+
+        // EF names a key twice that is the same in two columns, and it is collected once.
+        var keys = select.GroupBy.Distinct().ToList();
+        foreach (var key in keys)
         {
             if (types.Of(key) is not { } type)
             {
@@ -111,12 +114,11 @@ internal sealed class ScatterSteps(SqlTypes types)
             return null;
         }
 
-        var keys = select.GroupBy.Count;
         var inner = new SelectExpression(
             "s",
             [.. select.Tables],
             select.Predicate,
-            [.. select.GroupBy, .. distinct],
+            [.. keys, .. distinct],
             having: null,
             [.. columns.Select((c, i) => new ProjectionExpression(c.Expression, IntermediateResult.Column(i)))],
             distinct: false,
@@ -130,7 +132,7 @@ internal sealed class ScatterSteps(SqlTypes types)
         return select.Update(
             [result],
             null,
-            [.. Enumerable.Range(0, keys).Select(i => ColumnOf(result, i, select.GroupBy[i]))],
+            [.. keys.Select((k, i) => ColumnOf(result, i, k))],
             having,
             projection,
             orderings,

@@ -53,6 +53,7 @@ public sealed class ScatterTests(ShopDatabases databases) : IClassFixture<ShopDa
         ["filtered include with the first of each"] = c => c.Customers.Include(x => x.Orders.OrderByDescending(o => o.Total).ThenBy(o => o.Id).Take(2)).OrderBy(x => x.Id),
         ["a limit inside"] = c => c.Orders.OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(10).Where(o => o.CustomerId % 2 == 0).OrderBy(o => o.CustomerId).ThenBy(o => o.Id),
         ["a limit inside a join"] = c => from o in c.Orders.OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(10) join x in c.Customers on o.CustomerId equals x.Id orderby o.CustomerId, o.Id select new { x.Name, o.Total },
+        ["groups of keys that are the same"] = c => c.Orders.Select(o => new { A = 0, B = 0, o.CustomerId, o.Total }).Distinct().GroupBy(x => new { x.A, x.B }).Select(g => new { g.Key.A, g.Key.B, Count = g.Count(x => x.Total > 20) }).OrderBy(g => g.A),
         ["groups of groups"] = c => c.Orders.GroupBy(o => o.CustomerId).Select(g => g.Count()).GroupBy(n => n).Select(g => new { g.Key, Customers = g.Count() }).OrderBy(g => g.Key),
         ["the first of others"] = c => c.Customers.OrderBy(x => x.Id).Select(x => new { x.Id, First = x.Orders.OrderBy(o => o.Total).ThenBy(o => o.Id).Select(o => (decimal?)o.Total).FirstOrDefault() }),
         ["a page of those after a key"] = c => c.Orders.Where(o => o.Total > 20 || (o.Total == 20 && o.CustomerId > 3)).OrderBy(o => o.Total).ThenBy(o => o.CustomerId).ThenBy(o => o.Id).Take(4),

@@ -70,6 +70,16 @@ public sealed class CachedWriteTests(ClusterFixture fixture) : IAsyncLifetime
             await transaction.RollbackToSavepointAsync("here");
             await transaction.CommitAsync();
         },
+        ["a transaction whose other write is rolled back to a savepoint"] = async (c, text) =>
+        {
+            await using var transaction = await c.Database.BeginTransactionAsync();
+            c.Add(new Note { Text = text });
+            await c.SaveChangesAsync();
+            await transaction.CreateSavepointAsync("here");
+            await c.Notes.Where(n => n.Text == text).ExecuteDeleteAsync();
+            await transaction.RollbackToSavepointAsync("here");
+            await transaction.CommitAsync();
+        },
         ["a TransactionScope"] = async (c, text) =>
         {
             using var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);

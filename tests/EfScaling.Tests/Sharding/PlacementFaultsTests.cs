@@ -124,6 +124,24 @@ public sealed class PlacementFaultsTests
                 m.Entity<BigItem>(b => { b.IsReferenceTable(); b.Ignore(i => i.Labels); });
             },
             ["'BigItem' is derived from 'Item', and a hierarchy lives in one place"]),
+        ["key that may be null"] = (
+            m => m.Entity<Item>(b => { b.Property<int?>("Region"); b.HasKey(i => i.Id); b.IsSharded(map: null, "Region"); }),
+            ["The shard key 'Item.Region' may be null, and null belongs to no shard. Call IsRequired()"]),
+        ["key that the database computes"] = (
+            m => m.Entity<Item>(b => { b.Property<int>("Region").HasComputedColumnSql("1", stored: true); b.HasKey(i => i.Id); b.IsSharded(map: null, "Region"); }),
+            ["The shard key 'Item.Region' is computed by the database, which must be chosen by it first. Store the value"]),
+        ["reference between two maps"] = (
+            m =>
+            {
+                m.Entity<Item>(Sharded);
+                m.Entity<Part>(b =>
+                {
+                    b.IsSharded(p => p.TenantId, map: "other");
+                    b.HasKey(p => new { p.TenantId, p.Id });
+                    b.HasOne(p => p.Item).WithMany().HasForeignKey(p => new { p.TenantId, p.ItemId });
+                });
+            },
+            ["'Part' refers to 'Item', whose shard map '' is not its own ('other')", "Give both the same map"]),
         ["several faults"] = (
             m => m.Entity<Item>(b => { b.IsSharded(i => i.TenantId); b.HasIndex(i => i.Name).IsUnique(); }),
             ["for 2 reasons", "The primary key of 'Item'", "The unique index 'Name'"]),
@@ -144,6 +162,19 @@ public sealed class PlacementFaultsTests
     {
         var refusal = Assert.Throws<InvalidOperationException>(() => PlacementFaults.Refuse(ModelOf(_models[model].Model)));
         Assert.All(_models[model].Faults, fault => Assert.Contains(fault, refusal.Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Attributes_place_as_the_calls_do()
+    {
+        var model = ShardedModel.Of(ModelOf(m => m.Entity<Alone>()));
+        Assert.Equal(TablePlacement.DefaultShard, model.Find(null, "Alone")!.Placement);
+        var refusal = Assert.Throws<InvalidOperationException>(() => PlacementFaults.Refuse(ModelOf(m =>
+        {
+            m.Entity<Item>(Sharded);
+            m.Entity<Alone>().HasOne<Item>().WithMany().HasForeignKey("TenantId", "Id");
+        })));
+        Assert.Contains("'Alone' lives on the default shard", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -377,6 +408,14 @@ public sealed class PlacementFaultsTests
     [ReferenceTable]
     private sealed class Everywhere
     {
+        public int Id { get; set; }
+    }
+
+    [DefaultShard]
+    private sealed class Alone
+    {
+        public int TenantId { get; set; }
+
         public int Id { get; set; }
     }
 }

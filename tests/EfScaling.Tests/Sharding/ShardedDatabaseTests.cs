@@ -52,6 +52,36 @@ public sealed class ShardedDatabaseTests
         static ShardingOptions OptionsOf(ShardMap map) => new ShardingOptionsBuilder().AddShard("a", "Host=a.invalid").AddShard("b", "Host=b.invalid").UseMap(_ => map).Options;
     }
 
+    [Fact]
+    public void Sharding_comes_behind_the_provider_and_not_with_replicas_of_one_database()
+    {
+        Refuses("Call UseNpgsql(...) before UseSharding(...)", o => o.UseSharding(s => s.AddShard("a", "Host=a.invalid")));
+        Refuses("Give each shard its replicas instead", o => o.UseNpgsql("Host=a.invalid").UseReadReplicas(r => r.AddReplica("Host=b.invalid")).UseSharding(s => s.AddShard("a", "Host=a.invalid")));
+        Refuses("Call AddShard(name, connection) for each of them", o => o.UseNpgsql().UseSharding(_ => { }));
+        Refuses("names 'b' as the default shard", o => o.UseNpgsql().UseSharding(s => s.AddShard("a", "Host=a.invalid").DefaultShard("b")));
+
+        static void Refuses(string remedy, Action<DbContextOptionsBuilder> configure)
+        {
+            var refusal = Assert.Throws<InvalidOperationException>(() => configure(new DbContextOptionsBuilder()));
+            Assert.Contains(remedy, refusal.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_name_stands_for_one_shard()
+    {
+        var refusal = Assert.Throws<ArgumentException>(() => new ShardingOptionsBuilder().AddShard("a", "Host=a.invalid;Password=secret").AddShard("a", "Host=b.invalid;Password=secret"));
+        Assert.Contains("'a'", refusal.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", refusal.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_default_shard_is_the_first_unless_another_is_named()
+    {
+        Assert.Equal("a", DatabaseOf(_ => { }).DefaultShard);
+        Assert.Equal("b", DatabaseOf(s => s.DefaultShard("b")).DefaultShard);
+    }
+
     private static ShardedDatabase DatabaseOf(Action<ShardingOptionsBuilder> configure)
     {
         var options = new ShardingOptionsBuilder().AddShard("a", "Host=a.invalid").AddShard("b", "Host=b.invalid");

@@ -116,7 +116,7 @@ public static class EfScalingDatabaseFacadeExtensions
     /// <exception cref="InvalidOperationException">The context has no shards, or its model has no such map.</exception>
     public static ShardMap GetShardMap(this DatabaseFacade database, string? name = null)
     {
-        var shards = Router(database, nameof(GetShardMap)).Shards
+        var shards = FindRouter(database)?.Shards
             ?? throw new InvalidOperationException($"{nameof(GetShardMap)} was called on a context without shards. Call UseSharding(...) on its options, after UseNpgsql().");
         return shards.Database.Picture.Maps.TryGetValue(name ?? string.Empty, out var map)
             ? map
@@ -206,6 +206,7 @@ public static class EfScalingDatabaseFacadeExtensions
     private static ConsistencyToken WithMaps(ReadRouter router, ConsistencyToken token) => router.Shards is { } shards ? token.Merge(shards.Maps.Token) : token;
 
     private static ReadRouter Router(DatabaseFacade database, string method) =>
-        ((IInfrastructure<IServiceProvider>)database).Instance.GetService(typeof(ReadRouter)) as ReadRouter
-        ?? throw new InvalidOperationException($"{method} was called on a context without read replicas. Call UseReadReplicas(...) on its options.");
+        FindRouter(database) ?? throw new InvalidOperationException($"{method} was called on a context without read replicas. Call UseReadReplicas(...) on its options.");
+
+    private static ReadRouter? FindRouter(DatabaseFacade database) => ((IInfrastructure<IServiceProvider>)database).Instance.GetService(typeof(ReadRouter)) as ReadRouter;
 }

@@ -88,7 +88,7 @@ public sealed class ShardedEvidenceTests(ShopDatabases databases) : IClassFixtur
             Assert.Throws<InvalidOperationException>(() => context.Database.GetShardMap("colour")).Message);
         await using var whole = databases.Whole();
         Assert.Equal(
-            "GetShardMap was called on a context without read replicas. Call UseReadReplicas(...) on its options.",
+            "GetShardMap was called on a context without shards. Call UseSharding(...) on its options, after UseNpgsql().",
             Assert.Throws<InvalidOperationException>(() => whole.Database.GetShardMap()).Message);
     }
 

@@ -37,6 +37,12 @@ internal sealed class ChangeSlot(ChangeServer server, ChangeStreamOptions option
                 }
 
                 var (plugin, database) = (reader.IsDBNull(0) ? null : reader.GetString(0), reader.IsDBNull(1) ? null : reader.GetString(1));
+                if (plugin is "")
+                {
+                    // Another instance is making the slot at this moment: the server shows it before it has its plugin.
+                    return ChangeSlotState.Taken;
+                }
+
                 if (plugin != Plugin || database != reader.GetString(4))
                 {
                     throw new ChangeStreamRefusedException(

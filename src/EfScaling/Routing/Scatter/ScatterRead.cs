@@ -269,7 +269,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             {
                 if (!LeavesOut(targets[i], failure))
                 {
-                    Interlocked.CompareExchange(ref first, failure, null);
+                    Interlocked.CompareExchange(ref first, TextSettings.Explain(failure, targets[i].Router.ShardName!), null);
                 }
             }
         });
@@ -314,7 +314,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
             }
             catch (Exception failure)
             {
-                if (!LeavesOut(targets[i], failure) && Interlocked.CompareExchange(ref first, failure, null) is null)
+                if (!LeavesOut(targets[i], failure) && Interlocked.CompareExchange(ref first, TextSettings.Explain(failure, targets[i].Router.ShardName!), null) is null)
                 {
                     await stop.CancelAsync().ConfigureAwait(false);
                 }

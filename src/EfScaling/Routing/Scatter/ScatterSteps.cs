@@ -155,7 +155,7 @@ internal sealed class ScatterSteps(SqlTypes types)
         foreach (var condition in ConditionsOf(select.Predicate))
         {
             ref var part = ref SqlShapes.IsWithin(condition, tables) ? ref among : ref behind;
-            part = part is null ? condition : new SqlBinaryExpression(ExpressionType.AndAlso, part, condition, typeof(bool), condition.TypeMapping);
+            part = And(part, condition);
         }
 
         var leaves = new Leaves(_steps.Count, tables);
@@ -174,6 +174,9 @@ internal sealed class ScatterSteps(SqlTypes types)
         var result = AddStep(inner, [.. leaves.Columns.Select(c => TypeOf(c))]);
         return select.Update([result], predicate, groupBy, having, projection, orderings, select.Offset, select.Limit);
     }
+
+    private static SqlExpression? And(SqlExpression? one, SqlExpression? other) =>
+        one is null || other is null ? one ?? other : new SqlBinaryExpression(ExpressionType.AndAlso, one, other, typeof(bool), other.TypeMapping);
 
     private static IEnumerable<SqlExpression> ConditionsOf(SqlExpression? predicate) => predicate switch
     {
@@ -215,7 +218,7 @@ internal sealed class ScatterSteps(SqlTypes types)
         _steps.Add(new OutlinedStep(new SelectExpression(
             alias: null,
             isPlain ? [.. inner.Tables] : [inner],
-            isPlain ? inner.Predicate : null,
+            And(isPlain ? inner.Predicate : null, TextSettings.ConditionFor(columns)),
             [],
             null,
             [.. columns.Select((_, i) => new ProjectionExpression(AsText(ValueOf(i)), IntermediateResult.Column(i)))],

@@ -24,7 +24,8 @@ internal sealed partial class SqlTypes
     /// <remarks>Without precision: what an expression computes is not rounded by the type that EF gives it. Texts keep their collation.</remarks>
     public string? Of(SqlExpression expression)
     {
-        if (expression.TypeMapping is not { StoreType: var storeType })
+        // Money is written in the manner of each database.
+        if (expression.TypeMapping is not { StoreType: var storeType } || storeType == "money")
         {
             return null;
         }

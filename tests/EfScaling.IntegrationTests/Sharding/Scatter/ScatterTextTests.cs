@@ -1,6 +1,8 @@
 using System.Text.Json;
 using EfScaling.Routing.Scatter;
+using EfScaling.Routing.Shards;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace EfScaling.IntegrationTests.Sharding.Scatter;
 
@@ -44,6 +46,35 @@ public sealed class ScatterTextTests(WordsDatabases databases) : IClassFixture<W
             ])
         {
             Assert.Equal(ScatterRule.UnknownType, (await Assert.ThrowsAsync<CrossShardQueryNotSupportedException>(() => query.ToListAsync())).Rule);
+        }
+    }
+
+    [Theory]
+    [InlineData("DateStyle", "SQL,DMY")]
+    [InlineData("IntervalStyle", "sql_standard")]
+    [InlineData("extra_float_digits", "0")]
+    public async Task Values_are_not_collected_where_a_shard_writes_other_texts(string setting, string value)
+    {
+        await using var services = databases.Services($"-c {setting}={value}");
+        await using var sharded = services.GetRequiredService<ShardedDbContextFactory<WordsContext>>().CreateDbContext();
+        Dictionary<string, IQueryable<object>> queries = new()
+        {
+            ["DateStyle"] = sharded.Words.Select(w => (object)w.Day).Distinct(),
+            ["IntervalStyle"] = sharded.Words.Select(w => (object)w.Span).Distinct(),
+            ["extra_float_digits"] = sharded.Words.Select(w => (object)w.Share).Distinct(),
+        };
+        foreach (var (name, query) in queries)
+        {
+            if (name != setting)
+            {
+                Assert.Equal(30, (await query.ToListAsync()).Count);
+                continue;
+            }
+
+            var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => query.ToListAsync());
+            Assert.Contains("shard 'south' would write them in a way", refusal.Message, StringComparison.Ordinal);
+            Assert.Contains(setting, refusal.InnerException!.Message, StringComparison.Ordinal);
+            Assert.Equal(refusal.Message, Assert.Throws<InvalidOperationException>(() => query.ToList()).Message);
         }
     }
 }

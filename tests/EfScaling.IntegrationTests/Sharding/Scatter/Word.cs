@@ -16,4 +16,10 @@ public sealed class Word
 
     /// <summary>Gets or sets a text that is ordered by a language, in a type of its own.</summary>
     public Spelling Spelling { get; set; } = new();
+
+    public DateOnly Day { get; set; }
+
+    public TimeSpan Span { get; set; }
+
+    public double Share { get; set; }
 }

@@ -25,6 +25,21 @@ public sealed class WordsDatabases(ClusterFixture fixture) : IAsyncLifetime
     /// <summary>A context over the single database.</summary>
     public WordsContext Whole() => new(new DbContextOptionsBuilder<WordsContext>().UseNpgsql(ConnectionTo("all")).Options);
 
+    /// <summary>Services with contexts over the shards.</summary>
+    /// <param name="south">What sessions of the shard "south" are told when they begin, as <c>-c DateStyle=German</c>.</param>
+    public ServiceProvider Services(string? south = null) => new ServiceCollection()
+        .AddShardedDbContextFactory<WordsContext>((_, o) => o
+            .UseNpgsql()
+            .UseSharding(s => Array.ForEach(
+                _shards,
+                shard =>
+                {
+                    var options = shard == "south" ? south : null;
+                    s.AddShard(shard, ConnectionTo(shard, options: options), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0], options)).DefaultContract(ReadContract.Primary));
+                }))
+            .UseQueryCache(null))
+        .BuildServiceProvider();
+
     public async ValueTask InitializeAsync()
     {
         // By bytes where no collation is named.
@@ -41,17 +56,11 @@ public sealed class WordsDatabases(ClusterFixture fixture) : IAsyncLifetime
             await tables.ExecuteNonQueryAsync();
         }
 
-        _services = new ServiceCollection()
-            .AddShardedDbContextFactory<WordsContext>((_, o) => o
-                .UseNpgsql()
-                .UseSharding(s => Array.ForEach(
-                    _shards,
-                    shard => s.AddShard(shard, ConnectionTo(shard), r => r.AddReplica(ConnectionTo(shard, fixture.Cluster.Standbys[0])).DefaultContract(ReadContract.Primary))))
-                .UseQueryCache(null))
-            .BuildServiceProvider();
+        _services = Services();
         var words = Enumerable.Range(1, 30).Select(id => new Word
         {
             Id = id, Padded = _padded[id % 7], Limited = _texts[id % 9], AnyCase = _texts[id * 5 % 9], Spelling = { Text = _texts[id * 2 % 9] },
+            Day = new DateOnly(2020, 1, id), Span = TimeSpan.FromMinutes(-id), Share = id / 7.0,
         }).ToList();
         foreach (var group in words.GroupBy(w => Sharded.ShardOf(ShardKey.Of(w.Id))))
         {
@@ -77,6 +86,6 @@ public sealed class WordsDatabases(ClusterFixture fixture) : IAsyncLifetime
         }
     }
 
-    private string ConnectionTo(string database, PostgresServer? server = null) =>
-        new NpgsqlConnectionStringBuilder((server ?? fixture.Cluster.Primary).ConnectionString) { Database = $"{_name}_{database}" }.ConnectionString;
+    private string ConnectionTo(string database, PostgresServer? server = null, string? options = null) =>
+        new NpgsqlConnectionStringBuilder((server ?? fixture.Cluster.Primary).ConnectionString) { Database = $"{_name}_{database}", Options = options }.ConnectionString;
 }

@@ -3,6 +3,7 @@
 
 using System.Data.Common;
 using System.Runtime.ExceptionServices;
+using EfScaling.Routing.Transactions;
 using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing.Scatter;
@@ -10,16 +11,27 @@ namespace EfScaling.Routing.Scatter;
 /// <summary>Gives EF the rows of several shards, and ends the results of all of them.</summary>
 internal sealed class ScatterDataReader(IReadOnlyList<RelationalDataReader> shards, MergedDataReader rows) : RelationalDataReader
 {
+    private bool _isBroken;
     private bool _isDisposed;
 
     /// <inheritdoc />
     public override DbDataReader DbDataReader => rows;
 
     /// <inheritdoc />
-    public override bool Read() => rows.Read();
+    public override bool Read()
+    {
+        _isBroken = true;
+        var hasRow = rows.Read();
+        _isBroken = false;
+        return hasRow;
+    }
 
     /// <inheritdoc />
-    public override Task<bool> ReadAsync(CancellationToken cancellationToken = default) => rows.ReadAsync(cancellationToken);
+    public override Task<bool> ReadAsync(CancellationToken cancellationToken = default)
+    {
+        var reading = rows.ReadAsync(cancellationToken);
+        return reading.IsCompletedSuccessfully ? reading : ReadSlowlyAsync(reading);
+    }
 
     /// <inheritdoc />
     public override void Close() => Dispose();
@@ -34,6 +46,12 @@ internal sealed class ScatterDataReader(IReadOnlyList<RelationalDataReader> shar
         {
             _isDisposed = true;
             rows.Close();
+            if (_isBroken)
+            {
+                Stop(shards);
+                return;
+            }
+
             End(shards);
         }
     }
@@ -45,8 +63,22 @@ internal sealed class ScatterDataReader(IReadOnlyList<RelationalDataReader> shar
         {
             _isDisposed = true;
             rows.Close();
+            if (_isBroken)
+            {
+                await StopAsync(shards).ConfigureAwait(false);
+                return;
+            }
+
             await EndAsync(shards).ConfigureAwait(false);
         }
+    }
+
+    private async Task<bool> ReadSlowlyAsync(Task<bool> reading)
+    {
+        _isBroken = true;
+        var hasRow = await reading.ConfigureAwait(false);
+        _isBroken = false;
+        return hasRow;
     }
 
     // One that fails must not keep the connections of the others from being given back.
@@ -77,25 +109,48 @@ internal sealed class ScatterDataReader(IReadOnlyList<RelationalDataReader> shar
     /// <inheritdoc cref="End" />
     public static async ValueTask EndAsync(IEnumerable<RelationalDataReader?> results)
     {
-        Exception? first = null;
-        foreach (var result in results)
+        var failures = await Synchrony.ForEachAsync([.. results.OfType<RelationalDataReader>()], static r => r.DisposeAsync(), async: true).ConfigureAwait(false);
+        if (failures.Count > 0)
         {
-            try
-            {
-                if (result is not null)
-                {
-                    await result.DisposeAsync().ConfigureAwait(false);
-                }
-            }
-            catch (Exception failure)
-            {
-                first ??= failure;
-            }
+            ExceptionDispatchInfo.Throw(failures[0]);
+        }
+    }
+
+    /// <summary>Ends results of a query that has failed: shards are told to stop, where ending them alone would read what they still have to give.</summary>
+    /// <param name="results">The results; of shards that failed there is none. What they fail with is no news any more.</param>
+    public static void Stop(IEnumerable<RelationalDataReader?> results) =>
+        Parallel.ForEach(results.OfType<RelationalDataReader>(), static result => Synchrony.Result(StopAsync(result, async: false)));
+
+    /// <inheritdoc cref="Stop" />
+    public static async ValueTask StopAsync(IEnumerable<RelationalDataReader?> results) =>
+        await Task.WhenAll(results.OfType<RelationalDataReader>().Select(static result => Task.Run(() => StopAsync(result, async: true).AsTask()))).ConfigureAwait(false);
+
+    // On a thread of its own: the driver connects to cancel, and knows only how to wait for that.
+    private static async ValueTask StopAsync(RelationalDataReader result, bool async)
+    {
+        try
+        {
+            result.DbCommand.Cancel();
+        }
+        catch (Exception)
+        {
+            // Then it is read to its end.
         }
 
-        if (first is not null)
+        try
         {
-            ExceptionDispatchInfo.Throw(first);
+            if (async)
+            {
+                await result.DisposeAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                result.Dispose();
+            }
+        }
+        catch (Exception)
+        {
+            // The first failure is the one that counts.
         }
     }
 #pragma warning restore CA1031

@@ -60,7 +60,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         }
         catch
         {
-            ScatterDataReader.End(rows);
+            ScatterDataReader.Stop(rows);
             throw;
         }
     }
@@ -91,7 +91,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         }
         catch
         {
-            await ScatterDataReader.EndAsync(rows).ConfigureAwait(false);
+            await ScatterDataReader.StopAsync(rows).ConfigureAwait(false);
             throw;
         }
     }
@@ -113,10 +113,13 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
                     }
                 }
             }
-            finally
+            catch
             {
-                ScatterDataReader.End(results);
+                ScatterDataReader.Stop(results);
+                throw;
             }
+
+            ScatterDataReader.End(results);
 
             if (collected.Count >= enough)
             {
@@ -144,10 +147,13 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
                     }
                 }
             }
-            finally
+            catch
             {
-                await ScatterDataReader.EndAsync(results).ConfigureAwait(false);
+                await ScatterDataReader.StopAsync(results).ConfigureAwait(false);
+                throw;
             }
+
+            await ScatterDataReader.EndAsync(results).ConfigureAwait(false);
 
             if (collected.Count >= enough)
             {
@@ -275,7 +281,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         });
         if ((first ?? NobodyAnswered(targets, results)) is { } reason)
         {
-            Abandon(() => ScatterDataReader.End(results));
+            ScatterDataReader.Stop(results);
             ExceptionDispatchInfo.Throw(reason);
         }
 
@@ -298,7 +304,7 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         await Task.WhenAll(Enumerable.Range(0, targets.Count).Select(RunOneAsync)).ConfigureAwait(false);
         if ((first ?? NobodyAnswered(targets, results)) is { } reason)
         {
-            await AbandonAsync(results).ConfigureAwait(false);
+            await ScatterDataReader.StopAsync(results).ConfigureAwait(false);
             ExceptionDispatchInfo.Throw(reason);
         }
 
@@ -358,30 +364,5 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
         RoutedCommand.CountCommand(target.Router, command.CommandSource);
         return part.For(target, InputsOf(target));
     };
-
-    // Whatever the others had begun is no news any more.
-    private static void Abandon(Action end)
-    {
-        try
-        {
-            end();
-        }
-        catch (Exception)
-        {
-            // The first failure is the one that counts.
-        }
-    }
-
-    private static async Task AbandonAsync(RelationalDataReader?[] results)
-    {
-        try
-        {
-            await ScatterDataReader.EndAsync(results).ConfigureAwait(false);
-        }
-        catch (Exception)
-        {
-            // As above.
-        }
-    }
 #pragma warning restore CA1031
 }

@@ -217,7 +217,8 @@ internal sealed class ShardRecovery(IReadOnlyList<RecoveredShard> shards, TimePr
             pass.Count(commit);
             var outcome = commit ? "Committed" : "RolledBack";
             TransactionMeter.CountSettled(found.Shard.Name, outcome);
-            logger.PreparedSettled(found.Name.Id, found.Shard.Name, found.Age.TotalSeconds, outcome);        }
+            logger.PreparedSettled(found.Name.Id, found.Shard.Name, found.Age.TotalSeconds, outcome);
+        }
         catch (PostgresException ended) when (ended.SqlState == Participant.IsEnded)
         {
             // Another process was faster, or the writer.

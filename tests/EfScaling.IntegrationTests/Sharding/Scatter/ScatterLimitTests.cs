@@ -121,6 +121,25 @@ public sealed class ScatterLimitTests(ShopDatabases databases) : IClassFixture<S
     }
 
     [Fact]
+    public async Task A_stream_that_is_cancelled_stops_the_other_shards()
+    {
+        // Rows that fill the server's buffer, each after a second: reading one shard to its end takes as many seconds as it has rows.
+        await using var context = databases.Sharded.CreateDbContext();
+        var slow = context.Customers.AsNoTracking().Where(c => ShopContext.Sleep(1) != null).Select(c => new { c.Id, Wide = c.Name.PadRight(20_000) });
+        using var cancel = new CancellationTokenSource();
+        var started = TimeProvider.System.GetTimestamp();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var row in slow.AsAsyncEnumerable().WithCancellation(cancel.Token))
+            {
+                await cancel.CancelAsync();
+            }
+        });
+        Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(6), $"Cancelling took {TimeProvider.System.GetElapsedTime(started)}.");
+        Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync(CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_query_is_explained_without_being_run()
     {
         await using var context = databases.Sharded.CreateDbContext();

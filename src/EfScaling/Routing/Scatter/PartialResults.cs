@@ -1,14 +1,15 @@
 namespace EfScaling.Routing.Scatter;
 
 /// <summary>A scope in which queries over several shards give the rows of those shards that answer, with what became of the others.</summary>
-/// <remarks>Ends when it is disposed, or with the context. Not thread-safe, like the context.</remarks>
+/// <remarks>Ends when it is disposed, or with the context; within another scope it reports to that as well. Not thread-safe, like the context.</remarks>
 public sealed class PartialResults : IDisposable
 {
     private readonly Dictionary<string, Exception> _failures = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
+    private readonly PartialResults? _outer;
     private ReadRouter? _home;
 
-    internal PartialResults(ReadRouter home) => _home = home;
+    internal PartialResults(ReadRouter home) => (_home, _outer) = (home, home.Partial);
 
     /// <summary>Gets whether every shard has answered every query of the scope so far.</summary>
     public bool AreComplete
@@ -37,10 +38,15 @@ public sealed class PartialResults : IDisposable
     /// <inheritdoc />
     public void Dispose()
     {
-        if (_home is { } home)
+        if (_home is not { } home)
         {
-            _home = null;
-            home.Partial = ReferenceEquals(home.Partial, this) ? null : home.Partial;
+            return;
+        }
+
+        _home = null;
+        while (home.Partial is { _home: null } ended)
+        {
+            home.Partial = ended._outer;
         }
     }
 
@@ -51,5 +57,7 @@ public sealed class PartialResults : IDisposable
         {
             _failures.TryAdd(shard, failure);
         }
+
+        _outer?.Note(shard, failure);
     }
 }

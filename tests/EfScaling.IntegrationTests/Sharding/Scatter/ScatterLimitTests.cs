@@ -35,6 +35,18 @@ public sealed class ScatterLimitTests(ShopDatabases databases) : IClassFixture<S
             Assert.Equal("dead", Assert.Single(report.Failures).Key);
         }
 
+        var outer = context.Database.AllowPartialResults(out var wholeReport);
+        using (context.Database.AllowPartialResults(out var innerReport))
+        {
+            Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
+            Assert.Equal((false, false), (innerReport.AreComplete, wholeReport.AreComplete));
+        }
+
+        Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
+        var inner = context.Database.AllowPartialResults(out _);
+        outer.Dispose();
+        Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
+        inner.Dispose();
         await Assert.ThrowsAnyAsync<Exception>(() => context.Customers.CountAsync());
         await using var bound = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContextOnShard("north");
         Assert.Contains("CreateDbContext()", Assert.Throws<InvalidOperationException>(() => bound.Database.AllowPartialResults(out _)).Message, StringComparison.Ordinal);

@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
@@ -35,10 +34,7 @@ internal sealed class ContextShards(
     Func<CoordinatorConnection>? connectToCoordinator) : IDisposable, IAsyncDisposable
 {
     private readonly ShardResolver _resolver = new(database.DefaultShard);
-    private readonly Dictionary<string, ReadRouter> _routers = new(StringComparer.Ordinal);
-
-    // Those that something has asked for since the context was lent. The others are as they were made ready.
-    private readonly HashSet<ReadRouter> _used = [];
+    private readonly ShardRouters _routers = new(database, bound ?? database.DefaultShard, home, connect);
     private readonly SessionMaps _maps = new(database, home);
     private FallbackCoordinator? _fallback;
     private ShardRecovery? _recovery;
@@ -280,10 +276,10 @@ internal sealed class ContextShards(
     public ReadRouter RouterOf(string shard) => RouterOf(shard, home.Connection);
 
     /// <summary>Returns the routers of all shards that the context works on, for what needs no connection to them.</summary>
-    public IEnumerable<ReadRouter> Routers() => bound is not null ? [home] : database.Options.Shards.Select(s => Connected(s.Name));
+    public IEnumerable<ReadRouter> Routers() => bound is not null ? [home] : database.Options.Shards.Select(s => _routers.To(s.Name));
 
     /// <summary>Returns the connections to the present primary of a shard.</summary>
-    public NpgsqlDataSource SourceOf(ShardDefinition shard) => Connected(shard.Name).Cluster.PrimarySource ?? sourceOf(shard);
+    public NpgsqlDataSource SourceOf(ShardDefinition shard) => _routers.To(shard.Name).Cluster.PrimarySource ?? sourceOf(shard);
 
     /// <inheritdoc cref="SourceOf(ShardDefinition)" />
     public NpgsqlDataSource SourceOf(string shard) => SourceOf(database.Options.Find(shard)!);
@@ -318,47 +314,29 @@ internal sealed class ContextShards(
     }
 
     /// <summary>Gets whether no connection of the context to another shard is open, so that nothing has to be sent to end its lease.</summary>
-    public bool IsIdle
-    {
-        get
-        {
-            foreach (var router in _used)
-            {
-                if (!router.IsIdle)
-                {
-                    return false;
-                }
-            }
-
-            return _fallback is not { IsIdle: false };
-        }
-    }
+    public bool IsIdle => _routers.IsIdle && _fallback is not { IsIdle: false };
 
     /// <summary>Makes ready for the next lease of a pooled context.</summary>
-    /// <remarks>All routers that the lease has used are made ready, even if one fails; the same holds for all when they are disposed.</remarks>
     public void Reset()
     {
-        _maps.Forget();
-        (_spanning, _ended, _around) = (null, null, default);
+        Forget();
         try
         {
-            ForEachUsed(static r => r.ResetState());
+            _routers.Reset();
         }
         finally
         {
             _fallback?.Reset();
-            _used.Clear();
         }
     }
 
     /// <inheritdoc cref="Reset" />
     public async Task ResetAsync(CancellationToken cancellationToken)
     {
-        _maps.Forget();
-        (_spanning, _ended, _around) = (null, null, default);
+        Forget();
         try
         {
-            await ForEachUsedAsync(r => r.ResetStateAsync(cancellationToken)).ConfigureAwait(false);
+            await _routers.ResetAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -366,7 +344,6 @@ internal sealed class ContextShards(
             {
                 await _fallback.ResetAsync(cancellationToken).ConfigureAwait(false);
             }
-            _used.Clear();
         }
     }
 
@@ -374,10 +351,9 @@ internal sealed class ContextShards(
     public void Dispose()
     {
         _isEnding = true;
-        _used.UnionWith(_routers.Values);
         try
         {
-            ForEachUsed(static r => r.Dispose());
+            _routers.Dispose();
         }
         finally
         {
@@ -389,10 +365,9 @@ internal sealed class ContextShards(
     public async ValueTask DisposeAsync()
     {
         _isEnding = true;
-        _used.UnionWith(_routers.Values);
         try
         {
-            await ForEachUsedAsync(static r => r.DisposeAsync().AsTask()).ConfigureAwait(false);
+            await _routers.DisposeAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -406,57 +381,10 @@ internal sealed class ContextShards(
     /// <summary>Writes the names of shards for a message.</summary>
     public static string Names(IReadOnlyList<string> shards) => string.Join(", ", shards.Select(s => $"'{s}'"));
 
-    // One that fails must not keep the connections of the others from being given back.
-#pragma warning disable CA1031
-    private void ForEachUsed(Action<ReadRouter> end)
+    private void Forget()
     {
-        List<Exception>? failures = null;
-        foreach (var router in _used)
-        {
-            try
-            {
-                end(router);
-            }
-            catch (Exception failure)
-            {
-                (failures ??= []).Add(failure);
-            }
-        }
-
-        ThrowIfAny(failures);
-    }
-
-    private async Task ForEachUsedAsync(Func<ReadRouter, Task> end)
-    {
-        List<Exception>? failures = null;
-        foreach (var router in _used)
-        {
-            try
-            {
-                await end(router).ConfigureAwait(false);
-            }
-            catch (Exception failure)
-            {
-                (failures ??= []).Add(failure);
-            }
-        }
-
-        ThrowIfAny(failures);
-    }
-#pragma warning restore CA1031
-
-    private static void ThrowIfAny(List<Exception>? failures)
-    {
-        switch (failures)
-        {
-            case null:
-                return;
-            case [var failure]:
-                ExceptionDispatchInfo.Throw(failure);
-                return;
-            default:
-                throw new AggregateException("Several connections to shards could not be given back. See the inner exceptions.", failures);
-        }
+        _maps.Forget();
+        (_spanning, _ended, _around) = (null, null, default);
     }
 
     private CrossShardException Outside(string what, IReadOnlyList<string> shards) => Refusal(
@@ -545,7 +473,7 @@ internal sealed class ContextShards(
         }
 
         // SetCommandTimeout says it to the context's own connection.
-        var router = Connected(shard);
+        var router = _routers.To(shard);
         router.Connection.CommandTimeout = own.CommandTimeout;
         return router;
     }
@@ -568,22 +496,6 @@ internal sealed class ContextShards(
         $"A command concerns the shard '{shard}' while a transaction around the context is open on '{first}', which can be on one shard alone. Begin the transaction by Database.BeginTransaction(), or on a context of the shard: CreateDbContext(key).",
         [shard]);
 
-    private ReadRouter Connected(string shard)
-    {
-        if (shard == Own)
-        {
-            return home;
-        }
-
-        if (!_routers.TryGetValue(shard, out var router))
-        {
-            _routers[shard] = router = connect(database.Options.Find(shard)!);
-        }
-
-        _used.Add(router);
-        return router;
-    }
-
     // It outlives the context, and so do the clusters.
     private ShardRecovery CreateRecovery()
     {
@@ -592,7 +504,7 @@ internal sealed class ContextShards(
 
         RecoveredShard Recovered(ShardDefinition shard)
         {
-            var router = Connected(shard.Name);
+            var router = _routers.To(shard.Name);
             var (cluster, source) = (router.Cluster, sourceOf(shard));
             return new RecoveredShard(shard.Name, () => cluster.PrimarySource ?? source, router.Cache?.Shared);
         }

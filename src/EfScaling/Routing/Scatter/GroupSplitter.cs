@@ -83,7 +83,7 @@ internal sealed class GroupSplitter(string alias, SqlTypes types, List<(SqlExpre
 
     private ColumnExpression Add(SqlExpression expression, string type)
     {
-        var ordinal = columns.FindIndex(c => c.Type == type && c.Expression.Equals(expression));
+        var ordinal = columns.FindIndex(c => c.Type == type && SqlShapes.AreEqual(c.Expression, expression));
         if (ordinal < 0)
         {
             ordinal = columns.Count;

@@ -39,7 +39,8 @@ internal sealed class IntermediateResult : FromSqlExpression
     /// <summary>Returns the name of the parameter with the number of the shard of each row.</summary>
     public static string ShardParameter(int number) => string.Create(CultureInfo.InvariantCulture, $"efscaling_r{number}_shard");
 
-    private static string AliasOf(int number) => string.Create(CultureInfo.InvariantCulture, $"efscaling_r{number}");
+    /// <summary>Returns the alias of the rows that a step has collected.</summary>
+    public static string AliasOf(int number) => string.Create(CultureInfo.InvariantCulture, $"efscaling_r{number}");
 
     private static string SqlOf(int number, ImmutableArray<string> types)
     {

@@ -55,6 +55,6 @@ internal sealed class Leaves(int number, IReadOnlySet<string> tables) : Expressi
             Columns.Add(expression);
         }
 
-        return new ColumnExpression(IntermediateResult.Column(ordinal), FormattableString.Invariant($"efscaling_r{number}"), expression.Type, expression.TypeMapping, nullable: true);
+        return new ColumnExpression(IntermediateResult.Column(ordinal), IntermediateResult.AliasOf(number), expression.Type, expression.TypeMapping, nullable: true);
     }
 }

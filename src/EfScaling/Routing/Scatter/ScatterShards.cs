@@ -57,7 +57,7 @@ internal sealed class ScatterShards
     /// <summary>Returns the plan of the query, or of its refusal, where databases order texts by bytes.</summary>
     /// <param name="plans">The plans to choose from.</param>
     public ScatterPlan PlanOf(ScatterPlans plans) =>
-        plans.ByBytes is { Merge.Sequence: { } sequence } && InSequence(Targets(), sequence) is not null ? plans.InSequence : plans.ByBytes;
+        plans.ByBytes is { Merge.Sequence: { } sequence } && InSequence(Targets(), sequence) is not null && plans.InSequence is { Refusal: null } inSequence ? inSequence : plans.ByBytes;
 
     /// <summary>Returns the number of a shard.</summary>
     public int NumberOf(in ScatterTarget target)

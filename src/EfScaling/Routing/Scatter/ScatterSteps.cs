@@ -79,9 +79,7 @@ internal sealed class ScatterSteps(SqlTypes types)
     public SelectExpression? FinishGroups(SelectExpression select)
     {
         var columns = new List<(SqlExpression Expression, string Type)>();
-        var number = _steps.Count;
-        var alias = FormattableString.Invariant($"efscaling_r{number}");
-        var split = new GroupSplitter(alias, types, columns);
+        var split = new GroupSplitter(IntermediateResult.AliasOf(_steps.Count), types, columns);
 
         // EF names a key twice that is the same in two columns, and it is collected once.
         var keys = select.GroupBy.Distinct().ToList();

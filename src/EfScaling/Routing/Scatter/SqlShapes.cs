@@ -14,8 +14,9 @@ internal static class SqlShapes
     /// <summary>Returns whether a tree computes over several rows at once.</summary>
     public static bool HasAggregate(Expression? tree) => Search.In(tree, static (node, search) => search.Count += AggregateFunction.Is(node) ? 1 : 0, entersSelects: false).Count > 0;
 
-    /// <summary>Returns whether two expressions are the same. Those of the provider are equal to others that differ by DISTINCT in aggregates.</summary>
-    public static bool AreEqual(SqlExpression one, SqlExpression other) => one.Equals(other) && DistinctIn(one).SequenceEqual(DistinctIn(other));
+    /// <summary>Returns whether two expressions are the same.</summary>
+    /// <remarks>A function of EF is equal to one of the provider that has a filter as well, but not the other way round; and aggregates of the provider are equal that differ by DISTINCT.</remarks>
+    public static bool AreEqual(SqlExpression one, SqlExpression other) => one.Equals(other) && other.Equals(one) && DistinctIn(one).SequenceEqual(DistinctIn(other));
 
     /// <summary>Returns whether a tree asks from which shard collected rows came.</summary>
     public static bool FollowsOrigin(Expression tree) =>

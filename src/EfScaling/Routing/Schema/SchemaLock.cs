@@ -72,28 +72,30 @@ internal sealed class SchemaLock : IDisposable, IAsyncDisposable
     /// <inheritdoc />
     public void Dispose()
     {
-        if (IsHeld)
+        using (Connection)
         {
-            using var command = Command($"SELECT pg_advisory_unlock({Key})");
-            command.ExecuteNonQuery();
+            if (IsHeld)
+            {
+                using var command = Command($"SELECT pg_advisory_unlock({Key})");
+                command.ExecuteNonQuery();
+            }
         }
-
-        Connection.Dispose();
     }
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        if (IsHeld)
+        await using (Connection.ConfigureAwait(false))
         {
-            var command = Command($"SELECT pg_advisory_unlock({Key})");
-            await using (command.ConfigureAwait(false))
+            if (IsHeld)
             {
-                await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+                var command = Command($"SELECT pg_advisory_unlock({Key})");
+                await using (command.ConfigureAwait(false))
+                {
+                    await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+                }
             }
         }
-
-        await Connection.DisposeAsync().ConfigureAwait(false);
     }
 
     // A broken connection has lost it.

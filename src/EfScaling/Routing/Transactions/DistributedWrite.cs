@@ -128,12 +128,14 @@ internal sealed class DistributedWrite(ContextShards shards, IReadOnlyList<ReadR
         }
         finally
         {
-            foreach (var participant in open)
+            try
             {
-                await Synchrony.DisposeAsync(participant.Transaction, async).ConfigureAwait(false);
+                await Synchrony.DisposeAllAsync(open, async).ConfigureAwait(false);
             }
-
-            shards.IsWriting = false;
+            finally
+            {
+                shards.IsWriting = false;
+            }
         }
     }
 

@@ -247,10 +247,7 @@ internal sealed class SpanningTransaction(ContextShards shards, PositionedTransa
         shards.EndSpanning(this);
         Participant[] ended = [.. _enlisted];
         _enlisted.Clear();
-        foreach (var participant in ended)
-        {
-            await Synchrony.DisposeAsync(participant.Transaction, async).ConfigureAwait(false);
-        }
+        await Synchrony.DisposeAllAsync(ended, async).ConfigureAwait(false);
     }
 
     private void RefuseLost()

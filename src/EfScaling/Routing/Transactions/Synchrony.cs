@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfScaling.Routing.Transactions;
@@ -54,6 +55,21 @@ internal static class Synchrony
         catch (DbException)
         {
             // The connection is lost, and the server has rolled back.
+        }
+    }
+
+    /// <summary>Ends the transactions of shards one after the other, each whatever becomes of the others: what is written next on one must not become part of it.</summary>
+    public static async ValueTask DisposeAllAsync(IReadOnlyList<Participant> participants, bool async)
+    {
+        Exception? first = null;
+        foreach (var participant in participants)
+        {
+            first = await FailureOfAsync(participant, p => DisposeAsync(p.Transaction, async)).ConfigureAwait(false) is { } failure ? first ?? failure : first;
+        }
+
+        if (first is not null)
+        {
+            ExceptionDispatchInfo.Throw(first);
         }
     }
 

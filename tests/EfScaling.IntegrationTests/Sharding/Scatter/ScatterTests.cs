@@ -28,6 +28,7 @@ public sealed class ScatterTests(ShopDatabases databases) : IClassFixture<ShopDa
             .Select(g => new { g.Key, Count = g.Count(), Sum = g.Sum(l => l.Count), Average = g.Average(l => l.Count), Least = g.Min(l => l.Count), Most = g.Max(l => l.Count) }).OrderBy(g => g.Key),
         ["groups, some of them"] = c => c.Lines.GroupBy(l => l.ProductId).Where(g => g.Count() > 3).OrderByDescending(g => g.Sum(l => l.Count)).ThenBy(g => g.Key).Select(g => new { g.Key, All = g.Sum(l => l.Count) }).Take(2),
         ["groups of an expression"] = c => c.Orders.GroupBy(o => o.CustomerId % 5).Select(g => new { g.Key, Average = g.Average(o => o.Total), Customers = g.Select(o => o.CustomerId).Distinct().Count() }).OrderBy(g => g.Key),
+        ["groups with an average of all and a sum of some"] = c => c.Orders.GroupBy(o => o.CustomerId % 5).Select(g => new { g.Key, Average = g.Average(o => o.Total), Some = g.Where(o => o.Total > 20).Sum(o => o.Total) }).OrderBy(g => g.Key),
         ["the first of each group"] = c => c.Orders.GroupBy(o => o.CustomerId).Select(g => g.OrderByDescending(o => o.Total).ThenBy(o => o.Id).First()),
         ["the first of each group without the key"] = c => c.Lines.GroupBy(l => l.ProductId).Select(g => g.OrderByDescending(l => l.Count).ThenBy(l => l.CustomerId).ThenBy(l => l.OrderId).ThenBy(l => l.Number).First()),
         ["an inner join"] = c => c.Orders.Where(o => o.Customer!.Name.Contains("r 1")).OrderBy(o => o.CustomerId).ThenBy(o => o.Id).Select(o => new { o.Total, o.Customer!.Name }),

@@ -111,6 +111,18 @@ public sealed class ShardSequenceTests(ClusterFixture fixture) : IClassFixture<C
         }
     }
 
+    [Fact]
+    public async Task All_shards_are_asked_at_once_for_rows_that_cannot_be_collected()
+    {
+        await using var context = new SightingContext(_options);
+        context.AddRange(Enumerable.Range(0, Days).Select(d => new Prize { Day = d, Worth = d * 1.5m }));
+        await context.SaveChangesAsync();
+        var prizes = context.Prizes.OrderBy(p => p.Day).Skip(8).Take(4);
+        Assert.Equal([12m, 13.5m, 15m, 16.5m], (await prizes.ToListAsync()).Select(p => p.Worth));
+        Assert.Equal("a_middle, b_new, c_old", context.Database.LastRouting()!.Value.Shard);
+        Assert.Contains("merged in order from", prizes.ToRoutingString(), StringComparison.Ordinal);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await using var context = new SightingContext(_options);
@@ -121,12 +133,26 @@ public sealed class ShardSequenceTests(ClusterFixture fixture) : IClassFixture<C
     {
         public DbSet<Sighting> Sightings => Set<Sighting>();
 
-        protected override void OnModelCreating(ModelBuilder modelBuilder) => modelBuilder.Entity<Sighting>(b =>
+        public DbSet<Prize> Prizes => Set<Prize>();
+
+        protected override void OnModelCreating(ModelBuilder modelBuilder)
         {
-            b.IsSharded(s => s.Day);
-            b.HasKey(s => new { s.Day, s.Id });
-            b.Property(s => s.Id).ValueGeneratedNever();
-        });
+            modelBuilder.Entity<Sighting>(b =>
+            {
+                b.IsSharded(s => s.Day);
+                b.HasKey(s => new { s.Day, s.Id });
+                b.Property(s => s.Id).ValueGeneratedNever();
+            });
+            modelBuilder.Entity<Prize>(b =>
+            {
+                b.IsSharded(p => p.Day);
+                b.HasKey(p => p.Day);
+                b.Property(p => p.Day).ValueGeneratedNever();
+
+                // Each database writes money in its own manner.
+                b.Property(p => p.Worth).HasColumnType("money");
+            });
+        }
     }
 
     public sealed class Sighting
@@ -136,5 +162,11 @@ public sealed class ShardSequenceTests(ClusterFixture fixture) : IClassFixture<C
         public int Id { get; set; }
 
         public string Bird { get; set; } = string.Empty;
+    }
+    public sealed class Prize
+    {
+        public int Day { get; set; }
+
+        public decimal Worth { get; set; }
     }
 }

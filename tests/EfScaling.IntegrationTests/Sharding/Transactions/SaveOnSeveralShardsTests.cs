@@ -348,6 +348,52 @@ public sealed class SaveOnSeveralShardsTests(ShopDatabases databases) : IClassFi
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_saved_after_connections_could_not_be_closed_is_no_part_of_what_was_rolled_back(bool async)
+    {
+        var customers = databases.CustomerOfEachShard();
+        var (name, later) = (NewName(), NewName());
+        var stuck = new StuckConnections();
+        await using var services = Services(o => databases.Configure(o.AddInterceptors(stuck), ReadContract.Primary));
+        var factory = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>();
+        await using (var context = factory.CreateDbContext())
+        {
+            foreach (var id in customers)
+            {
+                (await context.Customers.SingleAsync(c => c.Id == id)).Name = name;
+            }
+
+            // The last shard has no such order.
+            context.Add(new OrderLine { CustomerId = customers[^1], OrderId = int.MaxValue, Number = 1, ProductId = 1, Count = 1 });
+            stuck.Throws = true;
+            await Assert.ThrowsAsync<NotSupportedException>(() => async ? context.SaveChangesAsync() : Task.Run(() => context.SaveChanges()));
+            stuck.Throws = false;
+            context.ChangeTracker.Clear();
+            foreach (var id in customers)
+            {
+                (await context.Customers.SingleAsync(c => c.Id == id)).Name = later;
+                Assert.Equal(1, async ? await context.SaveChangesAsync() : context.SaveChanges());
+            }
+        }
+
+        foreach (var id in customers)
+        {
+            Assert.Equal(later, await NameOfAsync(id));
+        }
+
+        // The pool lends the same context again.
+        await using (var context = factory.CreateDbContext())
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync();
+            await context.Customers.Where(c => customers.Contains(c.Id)).ExecuteUpdateAsync(s => s.SetProperty(c => c.Name, name));
+            await transaction.CommitAsync();
+        }
+
+        Assert.Equal(name, await NameOfAsync(customers[^1]));
+    }
+
     private static string NewName() => $"saved {Interlocked.Increment(ref _lastName)}";
 
     private static ServiceProvider Services(Action<DbContextOptionsBuilder> configure) =>
@@ -384,5 +430,16 @@ public sealed class SaveOnSeveralShardsTests(ShopDatabases databases) : IClassFi
             TransactionCommitted(transaction, eventData);
             return Task.CompletedTask;
         }
+    }
+
+    private sealed class StuckConnections : DbConnectionInterceptor
+    {
+        public bool Throws { get; set; }
+
+        public override InterceptionResult ConnectionClosing(System.Data.Common.DbConnection connection, ConnectionEventData eventData, InterceptionResult result) =>
+            Throws ? throw new NotSupportedException() : result;
+
+        public override ValueTask<InterceptionResult> ConnectionClosingAsync(System.Data.Common.DbConnection connection, ConnectionEventData eventData, InterceptionResult result) =>
+            new(ConnectionClosing(connection, eventData, result));
     }
 }

@@ -15,7 +15,8 @@ public static class FallbackCoordinatorDatabaseFacadeExtensions
     /// In one transaction: the extension <c>postgres_fdw</c>, a server and a user mapping for each shard, the types of the model, foreign tables in schemas that begin with <c>efscaling:</c>, and views
     /// over them under the names of the model's tables. Call it when the shards are created, and again after each change of the model or of a connection to a shard; queries go on meanwhile.
     /// </para>
-    /// <para>The user mapping holds the password of each shard, as its connection string has it; it is in no message and no log. Only what the call has made before is dropped.</para>
+    /// <para>The user mapping holds the password of each shard, as its connection string has it; it is in no message and in no log of the application. A coordinator that logs all statements
+    /// with their parameters, by <c>log_statement</c> or <c>log_min_duration_statement</c>, has its bytes in its own log. Only what the call has made before is dropped.</para>
     /// </remarks>
     /// <exception cref="InvalidOperationException">
     /// The context has no fallback coordinator or works on one shard alone; a server does not answer or refuses a step; the coordinator would order or compare texts in another way than a shard; or its

@@ -59,7 +59,7 @@ internal static class CoordinatorSql
     /// <summary>Returns the columns of the table <c>$1</c>.</summary>
     public const string FindColumns = "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
 
-    /// <summary>Hands the user <c>$2</c> and the password <c>$3</c> for the server <c>$1</c> to <see cref="CreateMapping"/>: as parameters, which nobody logs, and not as text.</summary>
+    /// <summary>Hands the user <c>$2</c> and the password <c>$3</c> for the server <c>$1</c> to <see cref="CreateMapping"/>: as parameters, and not as text, which would be in more logs.</summary>
     public const string GiveSecrets =
         "SELECT set_config('efscaling.server', $1, true), set_config('efscaling.user', $2, true), set_config('efscaling.password', convert_from($3, 'UTF8'), true)";
 

@@ -29,8 +29,15 @@ internal sealed class ScatterDataReader(IReadOnlyList<RelationalDataReader> shar
     /// <inheritdoc />
     public override Task<bool> ReadAsync(CancellationToken cancellationToken = default)
     {
+        _isBroken = true;
         var reading = rows.ReadAsync(cancellationToken);
-        return reading.IsCompletedSuccessfully ? reading : ReadSlowlyAsync(reading);
+        if (!reading.IsCompletedSuccessfully)
+        {
+            return ReadSlowlyAsync(reading);
+        }
+
+        _isBroken = false;
+        return reading;
     }
 
     /// <inheritdoc />
@@ -75,7 +82,6 @@ internal sealed class ScatterDataReader(IReadOnlyList<RelationalDataReader> shar
 
     private async Task<bool> ReadSlowlyAsync(Task<bool> reading)
     {
-        _isBroken = true;
         var hasRow = await reading.ConfigureAwait(false);
         _isBroken = false;
         return hasRow;

@@ -208,11 +208,11 @@ internal sealed class ScatterPlanner
             var (planned, joined, joinFacts, origin) = PlanTable(table, facts, outer, rows.Anchors, keepsOrigin);
             if (origin is not null && table is LeftJoinExpression left)
             {
-                planned = ((LeftJoinExpression)planned).Update(((LeftJoinExpression)planned).Table, And(left.JoinPredicate, origin));
+                planned = ((LeftJoinExpression)planned).Update(((LeftJoinExpression)planned).Table, ScatterSteps.And(left.JoinPredicate, origin));
             }
             else if (origin is not null)
             {
-                predicate = And(predicate, origin);
+                predicate = ScatterSteps.And(predicate, origin);
             }
 
             rows = Join(rows, joined, table, joinFacts);
@@ -521,9 +521,6 @@ internal sealed class ScatterPlanner
     private static ColumnExpression ShardOf(IntermediateResult result) => new(IntermediateResult.Shard, result.Alias!, typeof(int), IntTypeMapping.Default, nullable: false);
 
     private static SqlFragmentExpression ThisShard => new($"@{IntermediateResult.Shard}", typeof(int), IntTypeMapping.Default);
-
-    private static SqlExpression And(SqlExpression? one, SqlExpression other) =>
-        one is null ? other : new SqlBinaryExpression(ExpressionType.AndAlso, one, other, typeof(bool), BoolTypeMapping.Default);
 
     private static bool IsLimited(TableExpressionBase table) => Unwrap(table) is SelectExpression { Limit: not null } or SelectExpression { Offset: not null };
 

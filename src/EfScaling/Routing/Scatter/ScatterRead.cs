@@ -113,6 +113,12 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
                     }
                 }
             }
+            catch (ScatterBudgetExceededException) when (TransactionOf(targets) is not null)
+            {
+                // A statement that is stopped would end the transaction of its shard.
+                ScatterDataReader.End(results);
+                throw;
+            }
             catch
             {
                 ScatterDataReader.Stop(results);
@@ -146,6 +152,11 @@ internal sealed class ScatterRead(ReadRouter home, ShardPlan shardPlan, ScatterP
                         Count(collected.Add(result.DbDataReader, number));
                     }
                 }
+            }
+            catch (ScatterBudgetExceededException) when (TransactionOf(targets) is not null)
+            {
+                await ScatterDataReader.EndAsync(results).ConfigureAwait(false);
+                throw;
             }
             catch
             {

@@ -2,6 +2,7 @@
 #pragma warning disable EF1001
 
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using System.Linq.Expressions;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -33,6 +34,11 @@ internal sealed class ScatterSteps(SqlTypes types)
         (var limit, null) => limit,
         var (limit, offset) => new SqlBinaryExpression(ExpressionType.Add, AsLong(limit), AsLong(offset), typeof(long), LongTypeMapping.Default),
     };
+
+    /// <summary>Joins two conditions, each of which may be missing.</summary>
+    [return: NotNullIfNotNull(nameof(other))]
+    public static SqlExpression? And(SqlExpression? one, SqlExpression? other) =>
+        one is null || other is null ? one ?? other : new SqlBinaryExpression(ExpressionType.AndAlso, one, other, typeof(bool), BoolTypeMapping.Default);
 
     /// <summary>Collects the rows of a select that the shards give as they are.</summary>
     /// <returns>What reads the collected rows.</returns>
@@ -172,9 +178,6 @@ internal sealed class ScatterSteps(SqlTypes types)
         var result = AddStep(inner, [.. leaves.Columns.Select(c => TypeOf(c))]);
         return select.Update([result], predicate, groupBy, having, projection, orderings, select.Offset, select.Limit);
     }
-
-    private static SqlExpression? And(SqlExpression? one, SqlExpression? other) =>
-        one is null || other is null ? one ?? other : new SqlBinaryExpression(ExpressionType.AndAlso, one, other, typeof(bool), other.TypeMapping);
 
     private static IEnumerable<SqlExpression> ConditionsOf(SqlExpression? predicate) => predicate switch
     {

@@ -75,6 +75,13 @@ public sealed class ScatterLimitTests(ShopDatabases databases) : IClassFixture<S
         // What is merged as it comes is not counted, nor are a few rows.
         Assert.Equal(ShopDatabases.Customers, (await context.Customers.OrderBy(c => c.Id).ToListAsync()).Count);
         Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
+
+        // It ends no transaction.
+        await using var transaction = await context.Database.BeginTransactionAsync();
+        await Assert.ThrowsAsync<ScatterBudgetExceededException>(() => groups.ToListAsync());
+        Assert.Throws<ScatterBudgetExceededException>(() => groups.ToList());
+        Assert.Equal(ShopDatabases.Customers, await context.Customers.CountAsync());
+        await transaction.CommitAsync();
     }
 
     [Fact]

@@ -3,7 +3,7 @@
 #   eng/benchmarks.sh                        every question, more than half an hour on two cores
 #   eng/benchmarks.sh --quick                shorter measurements, more than seven minutes
 #   eng/benchmarks.sh NAME... [--quick]      some questions; a wrong name lists them
-#   eng/benchmarks.sh --quick CachedQuery CacheDistance CacheInvalidation CacheStampede   the query cache
+#   eng/benchmarks.sh --quick CachedQuery CacheDistance CacheInvalidation CacheStampede CacheOutage   the query cache
 #   eng/benchmarks.sh bdn [ARGUMENTS]        the BenchmarkDotNet classes
 # --output FILE says where the table goes; artifacts/benchmarks.md by default. The exit status is 1 when a target is missed.
 set -euo pipefail

@@ -37,7 +37,7 @@ IQuestion[] questions =
     new SingleRowQuery(), new HundredRowQuery(), new ContextCreation(),
     new FixedServiceTime(), new StoppedReplica(), new PausedReplica(),
     new GuardedRead(), new CommitPosition(), new SessionLoad(),
-    new CachedQuery(), new CacheDistance(), new CacheInvalidation(), new CacheStampede(),
+    new CachedQuery(), new CacheDistance(), new CacheInvalidation(), new CacheStampede(), new CacheOutage(),
     new ShardedQuery(), new BoundContextCreation(), new ThousandShards(), new ScatterQuery(), new MergedRows(), new DistributedCommit(),
 ];
 var output = Array.IndexOf(args, "--output") is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;

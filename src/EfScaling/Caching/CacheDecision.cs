@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using EfScaling.Diagnostics;
+
 namespace EfScaling.Caching;
 
 /// <summary>What the cache did for a query, and why.</summary>
@@ -7,6 +10,29 @@ public readonly record struct CacheDecision(CacheOutcome Outcome, string? Detail
 {
     /// <summary>Gets whether the query was answered without a database.</summary>
     public bool IsHit => Outcome is CacheOutcome.LocalHit or CacheOutcome.Hit or CacheOutcome.Joined or CacheOutcome.StaleHit;
+
+    private string Answer => Outcome switch
+    {
+        CacheOutcome.LocalHit or CacheOutcome.StaleHit or CacheOutcome.Joined => "l1",
+        CacheOutcome.Hit => "l2",
+        CacheOutcome.Absent or CacheOutcome.Stale or CacheOutcome.Unreadable or CacheOutcome.WrittenTooOften => "miss",
+        _ => "bypass",
+    };
+
+    /// <summary>Counts it, and tags the activity that is current with it if somebody samples that.</summary>
+    internal void Record()
+    {
+        if (QueryCacheMeter.CountsLookups)
+        {
+            QueryCacheMeter.CountLookup(Outcome.ToString());
+        }
+
+        if (Activity.Current is { IsAllDataRequested: true } activity)
+        {
+            activity.SetTag("db.efscaling.cache", Answer);
+            activity.SetTag("db.efscaling.cache.reason", Outcome.ToString());
+        }
+    }
 
     /// <summary>Writes the outcome, and the detail if there is one.</summary>
     public override string ToString() => Detail is null ? Outcome.ToString() : $"{Outcome}: {Detail}";

@@ -156,8 +156,14 @@ internal sealed class CacheStarter(
             }
 
             var catalog = await ReadCatalogAsync().ConfigureAwait(false);
-            var wasKnown = _state is not null;
+            var former = _state;
+            var wasKnown = former is not null;
             _state = new CacheState(known, keyPrefix, catalog, reading.Versions[0], reading.Incarnation);
+            if (former is not null && _state.DifferenceFrom(former) is { } difference)
+            {
+                QueryCacheMeter.CountGeneration(difference);
+            }
+
             _saidReason = null;
             logger.CacheStarted(store.Name, keyPrefix, wasKnown);
             if (!wasKnown && catalog.TablesWithTriggers is { Count: > 0 } triggered)

@@ -48,6 +48,13 @@ internal sealed record CacheState(ServerIdentity Identity, string KeyPrefix, Tab
     /// <summary>Returns whether an answer about <see cref="SchemaKey"/> alone names the schema that the catalog shows.</summary>
     public bool IsCurrent(in CacheReading reading) => reading.Failure is null && reading.Incarnation == Incarnation && reading.Versions[0] == SchemaVersion;
 
+    /// <summary>Returns what makes all results old that were kept under another state: <c>store</c>, <c>database</c> or <c>schema</c>; <see langword="null"/> if nothing does.</summary>
+    public string? DifferenceFrom(CacheState former) =>
+        Incarnation != former.Incarnation ? "store"
+            : Identity != former.Identity ? "database"
+            : SchemaVersion != former.SchemaVersion ? "schema"
+            : null;
+
     /// <summary>Returns the keys that a write bumps.</summary>
     /// <param name="writes">The tables that it wrote to.</param>
     /// <param name="isUnknown">Whether it may have written to others.</param>

@@ -4,6 +4,7 @@ using EfScaling.Caching.Rows;
 using EfScaling.Consistency;
 using EfScaling.Diagnostics;
 using EfScaling.Topology;
+using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.Extensions.Logging;
 
 namespace EfScaling.Caching;
@@ -103,6 +104,16 @@ internal sealed class QueryCache : IAsyncDisposable
 
     /// <summary>Returns what a query's result depends on.</summary>
     public CachedQuery.Dependencies DependenciesOf(CachedQuery query, CacheState state) => query.DependenciesIn(_starter, state, _codecs, _balances);
+
+    /// <summary>Reports, once for each model, which of its columns no result can hold that is kept.</summary>
+    public void ReportColumns(IModel model)
+    {
+        // The caches of several shards are about one model.
+        if (ModelColumns.IsFirstLook(model) && ModelColumns.FindUncacheable(model, _codecs) is { Count: > 0 } columns)
+        {
+            _logger.ColumnsNotCacheable(string.Join(", ", columns));
+        }
+    }
 
     /// <summary>Reports, once for each query, that a result cannot be kept although its query asks for it.</summary>
     public void ReportNotCacheable(CachedQuery query, in CacheDecision decision)

@@ -83,6 +83,10 @@ public static class EfScalingEventId
 
     /// <summary>Tables have triggers, whose writes the query cache does not see.</summary>
     public const int TablesHaveTriggers = QueryCache + 6;
+
+    /// <summary>Columns of a model have types whose values the query cache cannot keep.</summary>
+    public const int ColumnsNotCacheable = QueryCache + 7;
+
     /// <summary>The cache store is connected for the first time.</summary>
     public const int StoreConnected = Caching;
 

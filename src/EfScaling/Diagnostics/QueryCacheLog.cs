@@ -33,4 +33,10 @@ internal static partial class QueryCacheLog
         LogLevel.Warning,
         "Tables with triggers: {Tables}. What their triggers write to other tables makes cached results old without the cache learning of it, unless AddQueryCacheChangeStream(...) tells it.")]
     public static partial void TablesHaveTriggers(this ILogger logger, string tables);
+
+    [LoggerMessage(
+        EfScalingEventId.ColumnsNotCacheable,
+        LogLevel.Information,
+        "Results that hold these columns are not kept by the query cache: {Columns}. Add an ICacheCodec for their types with Codec(...), or leave them out of queries that say Cacheable().")]
+    public static partial void ColumnsNotCacheable(this ILogger logger, string columns);
 }

@@ -30,6 +30,15 @@ internal static class QueryCacheMeter
     private static readonly Counter<long> _recovered = _meter.CreateCounter<long>(
         "efscaling.caching.writes.recovered", "{write}", "Writes of other processes that were published in their place.");
 
+    private static readonly Counter<long> _generations = _meter.CreateCounter<long>(
+        "efscaling.caching.generations", "{generation}", "Times that all results became old at once, by what has become another.");
+
+    private static readonly ObservedSources<long> _localSizes = new();
+
+    // Named nowhere: the meter holds it.
+    private static readonly ObservableUpDownCounter<long> _localSize = _meter.CreateObservableUpDownCounter(
+        "efscaling.caching.local.size", () => _localSizes.Read().Sum(), "By", "Bytes of the results that the process keeps in its memory, about.");
+
     /// <summary>Gets whether anybody listens to the lookups.</summary>
     public static bool CountsLookups => _lookups.Enabled;
 
@@ -57,6 +66,15 @@ internal static class QueryCacheMeter
 
     /// <summary>Counts a write that was not.</summary>
     public static void CountPublicationFailure() => _publicationFailures.Add(1);
+
+    /// <summary>Counts that all results became old.</summary>
+    public static void CountGeneration(string reason) => _generations.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    /// <summary>Observes the bytes of the results in memory, until <see cref="ForgetLocalSize"/>.</summary>
+    public static void ObserveLocalSize(Func<long> bytes) => _localSizes.Add(bytes);
+
+    /// <summary>Ends what <see cref="ObserveLocalSize"/> began.</summary>
+    public static void ForgetLocalSize(Func<long> bytes) => _localSizes.Remove(bytes);
 
     /// <summary>Counts writes that were published for others.</summary>
     public static void CountRecoveredWrites(int count) => _recovered.Add(count);

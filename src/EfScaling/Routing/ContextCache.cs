@@ -21,6 +21,8 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     // Holds the parameters of a query as the provider would send them, while its key is made.
     private readonly NpgsqlCommand _parameters = new();
 
+    private bool _hasReportedColumns;
+
     // When the session of the newest query was given a token; never if it was not.
     private Moment _tokenGivenAt = Moment.Never;
 
@@ -40,6 +42,12 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         if (TimeToLiveOf(query.Hints) is not { } timeToLive)
         {
             return null;
+        }
+
+        if (!_hasReportedColumns)
+        {
+            _hasReportedColumns = true;
+            cache.ReportColumns(command.Context!.Model);
         }
 
         UInt128 key = default;
@@ -341,11 +349,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     private void Show(CacheRequest request, CacheOutcome outcome, Moment shownBy)
     {
         request.Balance.Earn();
-        if (QueryCacheMeter.CountsLookups)
-        {
-            QueryCacheMeter.CountLookup(outcome.ToString());
-        }
-
+        new CacheDecision(outcome).Record();
         router.NoteCached(outcome, outcome is CacheOutcome.LocalHit or CacheOutcome.StaleHit ? "memory" : cache.Store.Name, shownBy);
     }
 }

@@ -175,11 +175,7 @@ internal sealed class ReadRouter(
     /// <summary>Notes that the query to come was not answered by the cache.</summary>
     public void NoteUncached(CacheDecision decision)
     {
-        if (QueryCacheMeter.CountsLookups)
-        {
-            QueryCacheMeter.CountLookup(decision.Outcome.ToString());
-        }
-
+        decision.Record();
         _uncached = decision;
     }
 

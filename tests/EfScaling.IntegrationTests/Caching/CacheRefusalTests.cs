@@ -1,5 +1,6 @@
 using EfScaling.Caching;
 using EfScaling.Diagnostics;
+using EfScaling.IntegrationTests.Caching.Redis;
 using EfScaling.IntegrationTests.Clusters;
 using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
@@ -13,16 +14,20 @@ public sealed class CacheRefusalTests(ClusterFixture fixture)
 
     [Theory]
     [InlineData("password", "refuses the password")]
-    [InlineData("TLS", "TLS handshake failed")]
+    [InlineData("TLS with a name", "refused (RemoteCertificateNameMismatch")]
+    [InlineData("TLS with a time", "NotTimeValid")]
+    [InlineData("TLS with an authority", "refused (UntrustedRoot)")]
     [InlineData("ACL", "may not run 'mget'")]
     [InlineData("ACL of scripts", "may not run 'evalsha'")]
     [InlineData("replica", "read-only replica")]
     public async Task Is_named_in_the_log_and_costs_nobody_an_answer(string refusal, string expected)
     {
+        await using var encrypted = refusal.StartsWith("TLS", StringComparison.Ordinal)
+            ? await TlsRedis.StartAsync(refusal == "TLS with a name" ? "cache.example" : "127.0.0.1", isExpired: refusal == "TLS with a time")
+            : null;
         await using var redis = await RedisServer.StartAsync(new()
         {
             Password = refusal == "password" ? "s3cret" : null,
-            Tls = refusal == "TLS",
             Users = refusal switch
             {
                 "ACL" => ["app on >pw ~* &* +@all -mget"],
@@ -31,9 +36,9 @@ public sealed class CacheRefusalTests(ClusterFixture fixture)
             },
         });
         await using var replica = refusal == "replica" ? await RedisServer.StartAsync(new() { ReplicaOf = redis }) : null;
-        var options = MarkedNotes.To((replica ?? redis).Endpoint) with
+        var options = MarkedNotes.To(encrypted?.Endpoint.ToString() ?? (replica ?? redis).Endpoint) with
         {
-            UseTls = refusal == "TLS",
+            UseTls = encrypted is not null,
             User = refusal.StartsWith("ACL", StringComparison.Ordinal) ? "app" : null,
             Password = refusal.StartsWith("ACL", StringComparison.Ordinal) ? "pw" : refusal == "password" ? "wr0ng" : null,
         };

@@ -32,4 +32,17 @@ public sealed class LocalResultsTests : IDisposable
         var prolonged = Enumerable.Range(0, 100).Count(_ => _results.Find(1, _clock.Advance(1.Seconds()))!.TryProlong(_clock.Now.Plus(40.Seconds(), _clock), 10.Seconds(), _clock));
         Assert.Equal(10, prolonged);
     }
+
+    [Fact]
+    public async Task The_bytes_are_those_of_the_results_that_are_there()
+    {
+        Assert.Equal(0, _results.Bytes);
+        _results.Keep(1, _rows, 10, _clock.Now, 40.Seconds(), default);
+        _results.Keep(2, _rows, 10, _clock.Now, 40.Seconds(), default);
+        Assert.Equal(2 * _rows.Size, _results.Bytes);
+
+        // What is replaced is given back a moment later.
+        _results.Keep(1, _rows, 11, _clock.Now, 40.Seconds(), default);
+        await EfScaling.Testing.Eventually.ThatAsync(() => _results.Bytes == 2 * _rows.Size, 10.Seconds(), "the former result to be forgotten");
+    }
 }

@@ -25,7 +25,8 @@ internal sealed class RedisCacheStore : ICacheStore
     {
         _options = options;
         _clock = clock;
-        _link = new RedisLink(options, clock, logger);
+        _link = new RedisLink(options, RedisRights.Cache, clock, logger);
+        CachingMeter.Observe(SilenceOf);
         _link.Start();
     }
 
@@ -118,6 +119,7 @@ internal sealed class RedisCacheStore : ICacheStore
     /// <inheritdoc />
     public ValueTask DisposeAsync()
     {
+        CachingMeter.Forget(SilenceOf);
         _link.Dispose();
         return default;
     }
@@ -169,6 +171,8 @@ internal sealed class RedisCacheStore : ICacheStore
         connection.Send(command);
         return command.AsTask(cancellationToken);
     }
+
+    private TimeSpan? SilenceOf() => _link.Connection?.Silence;
 
     private bool TryConnection([NotNullWhen(true)] out RedisConnection? connection, [NotNullWhen(false)] out RedisFailure? failure)
     {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text;
 using EfScaling.Consistency;
+using EfScaling.Diagnostics;
 
 namespace EfScaling.Caching.Redis;
 
@@ -56,8 +57,11 @@ internal sealed class RedisConnection : IDisposable
     /// <summary>Gets why it ended; <see langword="null"/> while it has not.</summary>
     public RedisFailure? Ended => Volatile.Read(ref _end);
 
+    /// <summary>Gets how long ago the server was heard: an answer, or a report of a change.</summary>
+    public TimeSpan Silence => HeardAt.Until(Moment.Now(_clock), _clock);
+
     /// <summary>Gets whether the server was heard a short while ago.</summary>
-    public bool WasHeard => HeardAt.Until(Moment.Now(_clock), _clock) < _options.Heartbeat;
+    public bool WasHeard => Silence < _options.Heartbeat;
 
     /// <summary>Gets whether the newest answer came from nearby.</summary>
     public bool IsNear { get; private set; }
@@ -225,6 +229,7 @@ internal sealed class RedisConnection : IDisposable
             throw new RespException(Ended is null ? "There is an answer to nothing." : "The connection has ended.");
         }
 
+        CachingMeter.CountRoundTrip(request.Operation);
         if (!request.IsPending)
         {
             return;

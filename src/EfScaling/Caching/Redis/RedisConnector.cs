@@ -3,7 +3,7 @@ using System.Globalization;
 namespace EfScaling.Caching.Redis;
 
 /// <summary>Makes connections that are ready for use.</summary>
-internal sealed class RedisConnector(RedisOptions options, TimeProvider clock)
+internal sealed class RedisConnector(RedisOptions options, RedisRights rights, TimeProvider clock)
 {
     /// <summary>How the server lists the connection.</summary>
     private const string Name = "EfScaling";
@@ -46,13 +46,18 @@ internal sealed class RedisConnector(RedisOptions options, TimeProvider clock)
         {
             SayHello(dialog);
             var server = RedisServerIdentity.Read(endpoint, dialog.Ask("info", "INFO", "server"), dialog.Ask("info", "INFO", "replication"));
-            foreach (var script in RedisScripts.All)
+            foreach (var script in rights.Scripts)
             {
                 // Loads it, and shows now rather than after a commit that the user may not run it.
                 dialog.Ask("eval", "EVAL", script.Source, "0");
             }
 
-            dialog.Ask("evalsha", "EVALSHA", RedisScripts.Seed.Hash, "0");
+            dialog.Ask("evalsha", "EVALSHA", rights.Scripts[0].Hash, "0");
+            if (rights.FindMissing(dialog) is { Count: > 0 } missing)
+            {
+                throw new RedisConnectException(RedisError.Denied(missing, options.User));
+            }
+
             Probe(dialog);
             dialog.HandOver(options.MaxWait);
             return (dialog, server);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace EfScaling.Caching.Redis;
@@ -128,9 +129,30 @@ internal sealed class RedisDialog : IDisposable
             return stream;
         }
 
-        var encrypted = new SslStream(stream, leaveInnerStreamOpen: false, options.CertificateValidation);
-        encrypted.AuthenticateAsClient(new SslClientAuthenticationOptions { TargetHost = options.TlsHost ?? endpoint.Host });
-        return encrypted;
+        string? refusal = null;
+        var encrypted = new SslStream(stream, leaveInnerStreamOpen: false, Judge);
+        try
+        {
+            encrypted.AuthenticateAsClient(new SslClientAuthenticationOptions { TargetHost = options.TlsHost ?? endpoint.Host });
+            return encrypted;
+        }
+        catch (AuthenticationException refused) when (refusal is not null)
+        {
+            throw new AuthenticationException(refusal, refused);
+        }
+
+        // The framework tells of a certificate that the application refuses no more than that, and of several faults only some.
+        bool Judge(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
+        {
+            if (options.CertificateValidation?.Invoke(sender, certificate, chain, errors) ?? errors == SslPolicyErrors.None)
+            {
+                return true;
+            }
+
+            var faults = (chain?.ChainStatus ?? []).Select(s => s.Status.ToString()).Prepend((errors & ~SslPolicyErrors.RemoteCertificateChainErrors).ToString());
+            refusal = $"the certificate is refused ({string.Join(", ", faults.Where(f => f != nameof(SslPolicyErrors.None)).DefaultIfEmpty("by CertificateValidation"))})";
+            return false;
+        }
     }
 
     private static string Cause(Exception failed) =>

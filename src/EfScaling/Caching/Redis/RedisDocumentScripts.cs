@@ -44,4 +44,7 @@ internal static class RedisDocumentScripts
         redis.call('PEXPIRE', KEYS[1], ARGV[2])
         return 1
         """);
+
+    /// <summary>Gets all of them.</summary>
+    public static IReadOnlyList<RedisScript> All { get; } = [Set, Remove];
 }

@@ -32,7 +32,7 @@ internal sealed class RedisDocuments : IDisposable
         _clock = clock;
 
         // The log of the link tells of a cache that queries do without. Failures here reach the log of whoever asked.
-        _link = new RedisLink(_options, clock, NullLogger.Instance);
+        _link = new RedisLink(_options, RedisRights.Documents, clock, NullLogger.Instance);
         _link.Subscribe(_ => Interlocked.Exchange(ref _change, NewChange()).TrySetResult());
         _link.Start();
     }

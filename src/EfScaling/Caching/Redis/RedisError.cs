@@ -15,6 +15,11 @@ internal static partial class RedisError
     /// <summary>Tells whether the server does not know a script.</summary>
     public static bool IsUnknownScript(ReadOnlySpan<byte> error) => error.StartsWith("NOSCRIPT"u8);
 
+    /// <summary>Says that a user may not run commands.</summary>
+    public static RedisFailure Denied(IReadOnlyList<string> commands, string? user) => new(
+        RedisFailureKind.Denied,
+        $"the user '{Name(user)}' may not run {string.Join(", ", commands.Select(c => $"'{c}'"))} (ACL); allow it with ACL SETUSER {Name(user)} {string.Join(' ', commands.Select(c => $"+{c}"))}");
+
     /// <summary>Reads an error reply.</summary>
     /// <param name="error">The reply, without the byte that starts it.</param>
     /// <param name="command">What was sent.</param>
@@ -74,7 +79,7 @@ internal static partial class RedisError
 
         // Redis 7 names the command, also one within a script; Redis 6 does not.
         var denied = Permission().Match(text) is { Success: true } match ? match.Groups["command"].Value : command;
-        return new(RedisFailureKind.Denied, $"the user '{Name(user)}' may not run '{denied}' (ACL); allow it with ACL SETUSER {Name(user)} +{denied}");
+        return Denied([denied], user);
     }
 
     private static string Name(string? user) => user ?? "default";

@@ -26,12 +26,12 @@ internal sealed class RedisLink : IDisposable
     private bool _wasConnected;
     private volatile bool _isDisposed;
 
-    public RedisLink(RedisOptions options, TimeProvider clock, ILogger logger)
+    public RedisLink(RedisOptions options, RedisRights rights, TimeProvider clock, ILogger logger)
     {
         Options = options;
         Clock = clock;
         _logger = logger;
-        _connector = new RedisConnector(options, clock);
+        _connector = new RedisConnector(options, rights, clock);
         Circuit = new RedisCircuit(options, clock);
         TooSlow = NoAnswerWithin(options.MaxWait);
         Name = options.ToString();

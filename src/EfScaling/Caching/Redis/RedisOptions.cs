@@ -7,7 +7,8 @@ namespace EfScaling.Caching.Redis;
 /// <remarks>
 /// Redis 6 or later, Valkey, or what speaks RESP3 like them. The user needs the commands HELLO, PING, INFO, CLIENT, MGET, SET, PEXPIRE, EVAL, EVALSHA,
 /// and within scripts GET, SET, DEL, EXISTS, INCR, TIME, the HGET, HSET and HDEL of hashes and the ZADD, ZREM and ZRANGEBYSCORE of sorted sets, on all
-/// keys that start with the prefix of the cache; and SELECT for another <see cref="Database"/> than 0. Without CLIENT it works, but is not told of changes.
+/// keys that start with the prefix of the cache; and SELECT for another <see cref="Database"/> than 0. Without CLIENT it works, but is not told of changes;
+/// without any of the others it is not used, and the log names what is missing.
 /// For the documents of a projection it needs HELLO, PING, INFO, EVAL, EVALSHA and the commands HGET, HSET, HDEL, PEXPIRE and PERSIST on keys that start with
 /// <c>efs:doc:</c>.
 /// </remarks>

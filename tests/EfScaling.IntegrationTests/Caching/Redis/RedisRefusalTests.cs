@@ -1,8 +1,4 @@
 using System.Globalization;
-using System.Net.Sockets;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
-using EfScaling.Caching;
 using EfScaling.IntegrationTests.Testing;
 using EfScaling.Testing;
 using static EfScaling.IntegrationTests.Caching.Redis.RedisStores;
@@ -22,46 +18,6 @@ public sealed class RedisRefusalTests
         await missing.FailsWithAsync("asks for a password");
         Assert.DoesNotContain(wrong.Events.Events, e => e.Message.Contains("wr0ng", StringComparison.Ordinal));
         Assert.Contains("password", wrong.Store.Read(Entry, [Orders]).Failure, StringComparison.Ordinal);
-    }
-
-    [ServerFact]
-    public async Task A_user_who_may_too_little_is_told_which_command()
-    {
-        await using var redis = await RedisServer.StartAsync();
-        await using var admin = await ConnectAsync(OptionsOf(redis));
-        foreach (var command in new[] { "eval", "evalsha", "info" })
-        {
-            admin.Run("ACL", "SETUSER", "app", "reset", "on", ">pw", "~*", "+@all", $"-{command}");
-            await using var app = Start(OptionsOf(redis) with { User = "app", Password = "pw" });
-            await app.FailsWithAsync($"the user 'app' may not run '{command}' (ACL); allow it with ACL SETUSER app +{command}");
-        }
-
-        foreach (var command in new[] { "mget", "incr" })
-        {
-            admin.Run("ACL", "SETUSER", "app", "reset", "on", ">pw", "~*", "+@all", $"-{command}");
-            await using var app = await ConnectAsync(OptionsOf(redis) with { User = "app", Password = "pw" });
-            var failure = command == "mget" ? app.Store.Read(Entry, [Orders]).Failure : (await BumpOfExistingAsync(app)).Failure;
-            if (command == "mget")
-            {
-                Assert.Contains($"may not run '{command}'", failure, StringComparison.Ordinal);
-            }
-            else
-            {
-                // A bump that may not count removes the version, which bumps it as well.
-                Assert.Null(failure);
-                Assert.Equal("", admin.Run("GET", Orders));
-            }
-        }
-
-        admin.Run("ACL", "SETUSER", "app", "reset", "on", ">pw", "~other:*", "+@all");
-        await using var elsewhere = await ConnectAsync(OptionsOf(redis) with { User = "app", Password = "pw" });
-        Assert.Contains("keys", elsewhere.Store.Read(Entry, [Orders]).Failure, StringComparison.Ordinal);
-
-        static async Task<CacheAnswer> BumpOfExistingAsync(RedisStores app)
-        {
-            await app.ReadAsync(Orders);
-            return await app.Store.BumpAsync([Orders], null, default);
-        }
     }
 
     [ServerFact]
@@ -96,16 +52,16 @@ public sealed class RedisRefusalTests
     [ServerFact]
     public async Task Speaks_TLS_with_a_server_whose_certificate_is_accepted()
     {
-        using var folder = new CertificateFolder();
-        var port = FreePort();
-        await using var redis = await RedisServer.StartAsync(
-            new() { Arguments = ["--tls-port", port.ToString(CultureInfo.InvariantCulture), "--tls-cert-file", folder.Certificate, "--tls-key-file", folder.Key, "--tls-ca-cert-file", folder.Certificate, "--tls-auth-clients", "no"] });
-        var options = OptionsOf(redis) with { Endpoints = [new(redis.Host, port)], UseTls = true, MaxWait = TimeSpan.FromSeconds(1) };
+        await using var redis = await TlsRedis.StartAsync("cache.example");
+        var options = OptionsOf(redis.Server) with { Endpoints = [redis.Endpoint], UseTls = true, MaxWait = TimeSpan.FromSeconds(1) };
 
         await using var untrusting = Start(options);
-        await untrusting.FailsWithAsync("TLS handshake failed");
+        await untrusting.FailsWithAsync("TLS handshake failed: the certificate is refused (RemoteCertificateNameMismatch, UntrustedRoot)");
 
-        await using var trusting = await ConnectAsync(options with { TlsHost = "cache.example", CertificateValidation = (_, certificate, _, _) => certificate?.GetCertHashString() == folder.Thumbprint });
+        await using var refusing = Start(options with { TlsHost = "cache.example", CertificateValidation = (_, _, _, _) => false });
+        await refusing.FailsWithAsync("the certificate is refused (UntrustedRoot)");
+
+        await using var trusting = await ConnectAsync(options with { TlsHost = "cache.example", CertificateValidation = (_, certificate, _, _) => certificate?.GetCertHashString() == redis.Thumbprint });
         var value = new byte[200_000];
         await trusting.ReadAsync(Orders);
         Assert.True((await trusting.Store.WriteAsync(Entry, value, TimeSpan.FromMinutes(1), default)).IsDone);
@@ -116,36 +72,5 @@ public sealed class RedisRefusalTests
 
         await using var plain = Start(options with { UseTls = false });
         await plain.FailsWithAsync("connection");
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(System.Net.IPAddress.Loopback, 0);
-        listener.Start();
-        return ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
-    private sealed class CertificateFolder : IDisposable
-    {
-        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("efscaling-tls-");
-
-        public CertificateFolder()
-        {
-            using var key = RSA.Create(2048);
-            var request = new CertificateRequest("CN=cache.example", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-            var now = TimeProvider.System.GetUtcNow();
-            using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
-            Thumbprint = certificate.GetCertHashString();
-            File.WriteAllText(Certificate, certificate.ExportCertificatePem());
-            File.WriteAllText(Key, key.ExportPkcs8PrivateKeyPem());
-        }
-
-        public string Thumbprint { get; }
-
-        public string Certificate => Path.Combine(_folder.FullName, "redis.crt");
-
-        public string Key => Path.Combine(_folder.FullName, "redis.key");
-
-        public void Dispose() => _folder.Delete(recursive: true);
     }
 }

@@ -65,7 +65,7 @@ internal sealed class CacheOutage : IQuestion
         }
     };
 
-    private static Task ReadAsync(ItemContext context, int id, bool isCached) => isCached
+    private static Task<Item> ReadAsync(ItemContext context, int id, bool isCached) => isCached
         ? context.Items.AsNoTracking().Cacheable().FirstAsync(i => i.Id == id)
         : context.Items.AsNoTracking().FirstAsync(i => i.Id == id);
 

@@ -90,31 +90,6 @@ public sealed class CacheEvidenceTests(ClusterFixture fixture)
     }
 
     [Fact]
-    public async Task The_documented_commands_show_versions_and_results_and_make_them_old()
-    {
-        await using var redis = await RedisServer.StartAsync();
-        var process = await CachedBlogs.StartAsync(fixture.Cluster, c => c.Redis(MarkedNotes.To(redis.Endpoint)));
-        await _notes.AreCachedAsync(process);
-        var started = Assert.Single(process.Events.Events, e => e.Id == EfScalingEventId.CacheStarted).Message;
-        var prefix = started.Split('\'')[3].TrimEnd('*');
-        Assert.StartsWith("efs:{", prefix, StringComparison.Ordinal);
-        await Eventually.ThatAsync(async () => (await KeysAsync()).Count(k => k.StartsWith($"{prefix}q:", StringComparison.Ordinal)) >= 2, MarkedNotes.Patience, "the results to be stored");
-
-        Assert.All(await KeysAsync(), k => Assert.StartsWith(prefix, k, StringComparison.Ordinal));
-        Assert.True(long.TryParse(await redis.ExecuteAsync("GET", $"{prefix}v:public.Notes"), out _));
-        var result = (await KeysAsync()).First(k => k.StartsWith($"{prefix}q:", StringComparison.Ordinal));
-        Assert.InRange(long.Parse((await redis.ExecuteAsync("PTTL", result))!, System.Globalization.CultureInfo.InvariantCulture), 1, long.MaxValue);
-        Assert.NotEqual("0", await redis.ExecuteAsync("STRLEN", result));
-        Assert.Contains("name=EfScaling", await redis.ExecuteAsync("CLIENT", "LIST"), StringComparison.Ordinal);
-
-        Assert.Equal("1", await redis.ExecuteAsync("UNLINK", $"{prefix}v:public.Notes"));
-        await Eventually.ThatAsync(async () => (await _notes.CountAsync(process)).Cache.Outcome == CacheOutcome.Stale, MarkedNotes.Patience, "the results of the table to be old");
-
-        async Task<string[]> KeysAsync() =>
-            (await redis.ExecuteAsync("EVAL", "return table.concat(redis.call('SCAN', '0', 'MATCH', ARGV[1], 'COUNT', '1000')[2], ' ')", "0", "efs:*"))!.Split(' ');
-    }
-
-    [Fact]
     public async Task Columns_that_no_kept_result_can_hold_are_reported_once_for_a_model()
     {
         var usual = await CachedBlogs.StartAsync(fixture.Cluster);

@@ -141,6 +141,29 @@ public static class EfScalingQueryableExtensions
         return QueryTag<T>.Add(source, CacheHints.StaleTag(QueryHints.RoundDown(maxAge)));
     }
 
+    /// <summary>Answers with a result that was right a while ago when the database, or the shard, cannot be reached, instead of failing.</summary>
+    /// <param name="source">The query, which must be cached for this to have an effect.</param>
+    /// <param name="maxAge">
+    /// How long ago the result must have been known to be right; greater than zero. Rounded down to two significant digits, because each value is compiled as a
+    /// query of its own; of several calls the shortest counts, and so does a shorter <c>WithMaxStaleness</c> of the query or scope around it. It counts in place
+    /// of the context's <c>MaxStaleness</c> and <c>ServeCachedWhenDown</c>.
+    /// </param>
+    /// <returns>The query, marked.</returns>
+    /// <remarks>
+    /// A result that is known to be right is used whether or not the database can be reached. This is about the others: those that a write has made old, and all
+    /// while the store cannot be asked. Every query tries the database first, which takes as long as connecting fails, and no execution strategy repeats that. It
+    /// is answered only if no server refused what it asks: none can be reached, or the one that can is starting, stopping, damaged or refuses the login, or no
+    /// connection came free in time; a command that takes too long fails as ever. The result comes from the memory of the process, within its time to live, and
+    /// the outcome is <see cref="CacheOutcome.DownHit"/>. A context or <c>ConsistencySession</c> that has written, has made results old by itself or brought a
+    /// consistency token along is never answered so, nor one that has read anything newer. Inside transactions and with <c>LocalMemory(0)</c> it has no effect.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not greater than zero.</exception>
+    public static IQueryable<T> ServeCachedWhenDown<T>(this IQueryable<T> source, TimeSpan maxAge)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(maxAge, TimeSpan.Zero);
+        return QueryTag<T>.Add(source, CacheHints.DownTag(QueryHints.RoundDown(maxAge)));
+    }
+
     /// <summary>Says in words where the query would run now and why, without running it.</summary>
     /// <param name="source">A query of a context with <c>UseReadReplicas</c>, <c>UseQueryCache</c> or <c>UseSharding</c>.</param>
     /// <returns>

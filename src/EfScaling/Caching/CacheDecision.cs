@@ -9,11 +9,11 @@ namespace EfScaling.Caching;
 public readonly record struct CacheDecision(CacheOutcome Outcome, string? Detail = null)
 {
     /// <summary>Gets whether the query was answered without a database.</summary>
-    public bool IsHit => Outcome is CacheOutcome.LocalHit or CacheOutcome.Hit or CacheOutcome.Joined or CacheOutcome.StaleHit;
+    public bool IsHit => Outcome is CacheOutcome.LocalHit or CacheOutcome.Hit or CacheOutcome.Joined or CacheOutcome.StaleHit or CacheOutcome.DownHit;
 
     private string Answer => Outcome switch
     {
-        CacheOutcome.LocalHit or CacheOutcome.StaleHit or CacheOutcome.Joined => "l1",
+        CacheOutcome.LocalHit or CacheOutcome.StaleHit or CacheOutcome.DownHit or CacheOutcome.Joined => "l1",
         CacheOutcome.Hit => "l2",
         CacheOutcome.Absent or CacheOutcome.Stale or CacheOutcome.Unreadable or CacheOutcome.WrittenTooOften => "miss",
         _ => "bypass",
@@ -27,6 +27,12 @@ public readonly record struct CacheDecision(CacheOutcome Outcome, string? Detail
             QueryCacheMeter.CountLookup(Outcome.ToString());
         }
 
+        Tag();
+    }
+
+    /// <summary>Tags the activity that is current with it if somebody samples that.</summary>
+    internal void Tag()
+    {
         if (Activity.Current is { IsAllDataRequested: true } activity)
         {
             activity.SetTag("db.efscaling.cache", Answer);

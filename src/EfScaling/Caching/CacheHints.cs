@@ -24,6 +24,9 @@ internal sealed record CacheHints(
     /// <summary>Gets how long ago a result must have been right at least to be used while another reader loads the new one; <see langword="null"/> for never.</summary>
     public TimeSpan? StaleWhileRefilling { get; init; }
 
+    /// <summary>Gets how long ago a result must have been right at least to be used while no server can be asked; <see langword="null"/> for what the context says.</summary>
+    public TimeSpan? WhenDown { get; init; }
+
     /// <summary>The query says nothing.</summary>
     public static readonly CacheHints None = new(CacheMode.Unsaid, null, IsSliding: false, IsExpensive: false, [], [], []);
 
@@ -38,6 +41,7 @@ internal sealed record CacheHints(
     private const string SlidingPrefix = Prefix + "Sliding=";
     private const string TagPrefix = Prefix + "Tag=";
     private const string StalePrefix = Prefix + "Stale=";
+    private const string DownPrefix = Prefix + "Down=";
     private const string TablePrefix = Prefix + "Table=";
     private const string VaryPrefix = Prefix + "Vary=";
     private const long UnsaidTicks = -1;
@@ -52,6 +56,9 @@ internal sealed record CacheHints(
 
     /// <summary>Returns the tag of <c>StaleWhileRefilling</c>.</summary>
     public static string StaleTag(TimeSpan maxAge) => StalePrefix + maxAge.Ticks.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Returns the tag of <c>ServeCachedWhenDown</c>.</summary>
+    public static string DownTag(TimeSpan maxAge) => DownPrefix + maxAge.Ticks.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Returns the tag of <c>WithCacheTag</c>.</summary>
     public static string NameTag(string name) => TagPrefix + Uri.EscapeDataString(name);
@@ -114,6 +121,11 @@ internal sealed record CacheHints(
             yield return StaleTag(maxAge);
         }
 
+        if (WhenDown is { } maxAgeWhenDown)
+        {
+            yield return DownTag(maxAgeWhenDown);
+        }
+
         foreach (var tag in Tags.Select(NameTag).Concat(DependsOn.Select(TableTag)).Concat(VaryBy.Select(VaryTag)))
         {
             yield return tag;
@@ -127,6 +139,7 @@ internal sealed record CacheHints(
         _ when TicksOf(tag, TimePrefix) is { } ticks => Cacheable(ticks, isSliding: false),
         _ when TicksOf(tag, SlidingPrefix) is { } ticks => Cacheable(ticks, isSliding: true),
         _ when TicksOf(tag, StalePrefix) is { } ticks and not UnsaidTicks => this with { StaleWhileRefilling = Shorter(StaleWhileRefilling, TimeSpan.FromTicks(ticks)) },
+        _ when TicksOf(tag, DownPrefix) is { } ticks and not UnsaidTicks => this with { WhenDown = Shorter(WhenDown, TimeSpan.FromTicks(ticks)) },
         _ when tag.StartsWith(TagPrefix, StringComparison.Ordinal) => this with { Tags = Add(Tags, Uri.UnescapeDataString(tag[TagPrefix.Length..])) },
         _ when tag.StartsWith(VaryPrefix, StringComparison.Ordinal) => this with { VaryBy = Add(VaryBy, Uri.UnescapeDataString(tag[VaryPrefix.Length..])) },
         _ when tag.StartsWith(TablePrefix, StringComparison.Ordinal) => this with { DependsOn = Add(DependsOn, TableOf(tag[TablePrefix.Length..])) },

@@ -68,4 +68,7 @@ public enum CacheOutcome
 
     /// <summary>The result was made old by a write a moment ago, and was used while another reader loads the new one: the query says <c>StaleWhileRefilling</c>.</summary>
     StaleHit,
+
+    /// <summary>The result was right a while ago, and was used because no server can be asked: the query or the context says <c>ServeCachedWhenDown</c>.</summary>
+    DownHit,
 }

@@ -146,7 +146,7 @@ internal sealed class QueryCache : IAsyncDisposable
             return null;
         }
 
-        if (request.Query.Hints.StaleWhileRefilling is not null)
+        if (request.Query.Hints.StaleWhileRefilling is not null || AgeWhenDown(request) is not null)
         {
             result.Prove(now);
         }
@@ -160,13 +160,16 @@ internal sealed class QueryCache : IAsyncDisposable
         return result;
     }
 
-    /// <summary>Answers from the memory of this process with a result that a write has made old.</summary>
+    /// <summary>Answers from the memory of this process with a result that a write may have made old.</summary>
     /// <param name="request">The query.</param>
     /// <param name="now">The present moment.</param>
     /// <param name="maxAge">How long ago it must have been known to be right.</param>
     /// <remarks>It is what the caller would have been given then. Whether the caller may be given it now depends on what it has done and seen since.</remarks>
     public LocalResult? FindOld(CacheRequest request, Moment now, TimeSpan maxAge) =>
         Local.Find(request.Key, now) is { } result && result.IsOf(request.State, TimelineOf(request)) && result.ProvenAt.Until(now, Clock) <= maxAge ? result : null;
+
+    /// <summary>Returns how long ago a result must have been known to be right at least to be used while no server can be asked; <see langword="null"/> if none is.</summary>
+    public TimeSpan? AgeWhenDown(CacheRequest request) => request.Query.Hints.WhenDown ?? Options.WhenDown;
 
     /// <summary>Judges what the store answered.</summary>
     /// <param name="request">The query.</param>

@@ -43,6 +43,9 @@ internal sealed record QueryCacheOptions
     /// <summary>Gets after how long others tell the store of a write whose process died.</summary>
     public TimeSpan WriteLease { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Gets how long ago a result must have been right at least to be used while no server can be asked; <see langword="null"/> if none is.</summary>
+    public TimeSpan? WhenDown { get; init; }
+
     /// <summary>Gets the codecs of the application, for types that plugins of the provider map.</summary>
     public ImmutableArray<CodecRegistration> Codecs { get; init; } = [];
 
@@ -67,6 +70,7 @@ internal sealed record QueryCacheOptions
             && VaryBy?.Method == other.VaryBy?.Method
             && OnPublishFailure == other.OnPublishFailure
             && WriteLease == other.WriteLease
+            && WhenDown == other.WhenDown
             && Codecs.AsSpan().SequenceEqual(other.Codecs.AsSpan()));
 
     /// <inheritdoc />

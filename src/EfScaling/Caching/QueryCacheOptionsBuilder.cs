@@ -121,6 +121,15 @@ public sealed class QueryCacheOptionsBuilder
         return With(Options with { WriteLease = time });
     }
 
+    /// <summary>Answers cached queries with results that were right a while ago when the database, or the shard, cannot be reached; by default the error is given.</summary>
+    /// <param name="maxAge">
+    /// How long ago a result must have been known to be right; greater than zero. It counts in place of <c>MaxStaleness</c>; <c>ServeCachedWhenDown</c> of a query
+    /// counts in place of it.
+    /// </param>
+    /// <remarks><inheritdoc cref="Microsoft.EntityFrameworkCore.EfScalingQueryableExtensions.ServeCachedWhenDown" path="/remarks/node()"/></remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not greater than zero.</exception>
+    public QueryCacheOptionsBuilder ServeCachedWhenDown(TimeSpan maxAge) => With(Options with { WhenDown = Positive(maxAge) });
+
     /// <summary>Lets results be kept that have values of a type which a plugin of the provider maps.</summary>
     /// <typeparam name="T">The type that EF reads, not nullable.</typeparam>
     /// <param name="name">What the format is called, in all deployments that share a store. A changed format needs a new name.</param>

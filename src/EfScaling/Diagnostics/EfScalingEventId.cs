@@ -87,6 +87,9 @@ public static class EfScalingEventId
     /// <summary>Columns of a model have types whose values the query cache cannot keep.</summary>
     public const int ColumnsNotCacheable = QueryCache + 7;
 
+    /// <summary>No server could be asked, and a query was given a result that was right a while ago.</summary>
+    public const int ServedWhenDown = QueryCache + 8;
+
     /// <summary>The cache store is connected for the first time.</summary>
     public const int StoreConnected = Caching;
 

@@ -39,4 +39,7 @@ internal static partial class QueryCacheLog
         LogLevel.Information,
         "Results that hold these columns are not kept by the query cache: {Columns}. Add an ICacheCodec for their types with Codec(...), or leave them out of queries that say Cacheable().")]
     public static partial void ColumnsNotCacheable(this ILogger logger, string columns);
+
+    [LoggerMessage(EfScalingEventId.ServedWhenDown, LogLevel.Warning, "The database '{Primary}' could not be reached, and a query was given a result that was last known to be right {Age:0.000} s ago.")]
+    public static partial void ServedWhenDown(this ILogger logger, string primary, double age);
 }

@@ -10,6 +10,9 @@ internal static class QueryCacheMeter
     private static readonly Counter<long> _lookups = _meter.CreateCounter<long>(
         "efscaling.caching.lookups", "{query}", "Queries that asked for the cache, by what came of it.");
 
+    private static readonly Counter<long> _downHits = _meter.CreateCounter<long>(
+        "efscaling.caching.hits.down", "{query}", "Queries that were given an old result because no server could be asked. They are among the lookups by why the database was.");
+
     private static readonly Counter<long> _fills = _meter.CreateCounter<long>("efscaling.caching.fills", "{result}", "Results that were kept.");
 
     private static readonly Counter<long> _fillBytes = _meter.CreateCounter<long>("efscaling.caching.fill.size", "By", "Bytes of the results that were kept.");
@@ -44,6 +47,9 @@ internal static class QueryCacheMeter
 
     /// <summary>Counts a query that asked for the cache.</summary>
     public static void CountLookup(string outcome) => _lookups.Add(1, new KeyValuePair<string, object?>("outcome", outcome));
+
+    /// <summary>Counts a query that was given an old result because no server could be asked.</summary>
+    public static void CountDownHit() => _downHits.Add(1);
 
     /// <summary>Counts a result that was kept.</summary>
     public static void CountFill(int bytes)

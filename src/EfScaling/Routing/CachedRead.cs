@@ -25,6 +25,23 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
             return new CachedDataReader(rows);
         }
 
+        try
+        {
+            return ReadMissing(verdict, parameters);
+        }
+        catch (Exception exception) when (router.IsUnreachable(exception))
+        {
+            if (FindWhenDown(verdict) is { } old)
+            {
+                return new CachedDataReader(old);
+            }
+
+            throw;
+        }
+    }
+
+    private RelationalDataReader ReadMissing(in CacheVerdict verdict, in RelationalCommandParameterObject parameters)
+    {
         if (!verdict.IsFillable)
         {
             return command.Read(router, parameters, Moment.Never);
@@ -74,6 +91,23 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
             return new CachedDataReader(rows);
         }
 
+        try
+        {
+            return await ReadMissingAsync(verdict, parameters, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (router.IsUnreachable(exception))
+        {
+            if (FindWhenDown(verdict) is { } old)
+            {
+                return new CachedDataReader(old);
+            }
+
+            throw;
+        }
+    }
+
+    private async Task<RelationalDataReader> ReadMissingAsync(CacheVerdict verdict, RelationalCommandParameterObject parameters, CancellationToken cancellationToken)
+    {
         if (!verdict.IsFillable)
         {
             return await command.ReadAsync(router, parameters, Moment.Never, cancellationToken).ConfigureAwait(false);
@@ -119,6 +153,9 @@ internal sealed class CachedRead(RoutedCommand command, ReadRouter router, Conte
             throw;
         }
     }
+
+    // Another schema, or another life of the store: what this process has kept is of the one before.
+    private RowSet? FindWhenDown(in CacheVerdict verdict) => verdict.Outcome == CacheOutcome.Starting ? null : cache.FindWhenDown(request, command.Plan!);
 
     // Others may have loaded the same while this one waited for its turn.
     private RowSet? FindLoaded(CacheFill fill, in CacheVerdict verdict)

@@ -17,6 +17,7 @@ namespace EfScaling.Routing;
 internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options, QueryCache cache)
 {
     private const byte FormatVersion = 1;
+    private const string Memory = "memory";
 
     // Holds the parameters of a query as the provider would send them, while its key is made.
     private readonly NpgsqlCommand _parameters = new();
@@ -102,6 +103,7 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         return FormattableString.Invariant($"cache {cache.Store.Name}: used, for {timeToLive.TotalSeconds:0.###} s, until a write to ")
             + string.Join(", ", dependencies.Versions.Skip(CacheState.SchemaIndex + 1).Select(v => v[dependencies.State.KeyPrefix.Length..]))
             + (query.Hints.StaleWhileRefilling is { } maxAge ? FormattableString.Invariant($" and up to {maxAge.TotalSeconds:0.###} s after it while the new result is loaded") : string.Empty)
+            + ((query.Hints.WhenDown ?? options.WhenDown) is { } maxAgeWhenDown ? FormattableString.Invariant($", or up to {maxAgeWhenDown.TotalSeconds:0.###} s old while no server can be asked") : string.Empty)
             + (isWrittenTooOften ? $"; new results are kept when they are asked for twice between writes, {CacheOutcome.WrittenTooOften}" : string.Empty);
     }
 
@@ -143,14 +145,36 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
             return null;
         }
 
-        var now = Moment.Now(cache.Clock);
         var staleness = router.Terms.MaxStalenessOf(plan.Hints);
-        if (cache.FindOld(request, now, staleness < maxAge ? staleness : maxAge) is not { } old || !router.Session.AcceptsAnswerOf(old.ProvenAt, now))
+        if (FindOld(request, staleness < maxAge ? staleness : maxAge, out var age) is not { } old)
         {
             return null;
         }
 
-        Show(request, CacheOutcome.StaleHit, old.ShownBy);
+        Show(request, CacheOutcome.StaleHit, old.ShownBy, age);
+        return old.Rows;
+    }
+
+    /// <summary>Answers from the memory of this process with a result that was right a while ago, if the query or the context says so, because no server can be asked.</summary>
+    /// <remarks>Who is answered so is decided as in <see cref="FindOld(CacheRequest, QueryPlan)"/>.</remarks>
+    public RowSet? FindWhenDown(CacheRequest request, QueryPlan plan)
+    {
+        if (cache.AgeWhenDown(request) is not { } maxAge || cache.IsWriteUnderWay(request.Versions))
+        {
+            return null;
+        }
+
+        // What is said for this case alone counts before what the context says for all.
+        if (FindOld(request, router.Terms.SaidStalenessOf(plan.Hints) is { } said && said < maxAge ? said : maxAge, out var age) is not { } old)
+        {
+            return null;
+        }
+
+        // Why the database was asked is counted already.
+        QueryCacheMeter.CountDownHit();
+        new CacheDecision(CacheOutcome.DownHit).Tag();
+        router.Cluster.Logger.ServedWhenDown(router.Cluster.WriterName, age.TotalSeconds);
+        router.NoteCached(CacheOutcome.DownHit, Memory, old.ShownBy, age);
         return old.Rows;
     }
 
@@ -209,6 +233,20 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
     {
         Show(request, CacheOutcome.Joined, Moment.Now(cache.Clock));
         return rows;
+    }
+
+    // With how long ago it was known to be right: others may find that it was later, meanwhile.
+    private LocalResult? FindOld(CacheRequest request, TimeSpan maxAge, out TimeSpan age)
+    {
+        var now = Moment.Now(cache.Clock);
+        age = maxAge;
+        if (cache.FindOld(request, now, maxAge) is not { } old || !router.Session.AcceptsAnswerOf(old.ProvenAt, now))
+        {
+            return null;
+        }
+
+        age = old.ProvenAt.Until(Moment.Now(cache.Clock), cache.Clock);
+        return old;
     }
 
     // A query of the application that runs between the rows of another one: others may be waiting for what that one holds.
@@ -346,10 +384,10 @@ internal sealed class ContextCache(ReadRouter router, QueryCacheOptions options,
         }
     }
 
-    private void Show(CacheRequest request, CacheOutcome outcome, Moment shownBy)
+    private void Show(CacheRequest request, CacheOutcome outcome, Moment shownBy, TimeSpan age = default)
     {
         request.Balance.Earn();
         new CacheDecision(outcome).Record();
-        router.NoteCached(outcome, outcome is CacheOutcome.LocalHit or CacheOutcome.StaleHit ? "memory" : cache.Store.Name, shownBy);
+        router.NoteCached(outcome, outcome is CacheOutcome.LocalHit or CacheOutcome.StaleHit ? Memory : cache.Store.Name, shownBy, age);
     }
 }

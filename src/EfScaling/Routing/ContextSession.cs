@@ -16,6 +16,7 @@ internal sealed class ContextSession(IPositionSource source)
     private readonly SessionProgress _own = new(source.Shard);
     private Transaction? _transaction;
     private bool _isRead;
+    private bool _hasAnswered;
     private bool _isCommitting;
     private bool _isCovered;
     private bool _isHeld;
@@ -29,6 +30,9 @@ internal sealed class ContextSession(IPositionSource source)
 
     /// <summary>Gets whether the connection is in use, by the application or by a reader.</summary>
     public bool IsConnectionOpen => Connection is { State: not ConnectionState.Closed };
+
+    /// <summary>Gets whether the connection was opened since the newest query began that only reads: a time-out was not that of connecting.</summary>
+    public bool WasOpened { get; private set; }
 
     /// <summary>Gets the progress of the context alone.</summary>
     public SessionProgress Own => _own;
@@ -98,11 +102,12 @@ internal sealed class ContextSession(IPositionSource source)
     }
 
     /// <summary>Notes that the next use of the connection is a query that certainly only reads.</summary>
-    public void BeginRead() => _isRead = true;
+    public void BeginRead() => (_isRead, _hasAnswered, WasOpened) = (true, false, IsConnectionOpen);
 
     /// <summary>Notes that the query has begun to answer: other contexts of the session must not go back behind what it shows from now on.</summary>
     public void Answered()
     {
+        _hasAnswered = true;
         if (_isRead)
         {
             Ambient?.Read(server: 0, Moment.Now(source.Clock));
@@ -235,6 +240,7 @@ internal sealed class ContextSession(IPositionSource source)
 
         if (change.CurrentState != ConnectionState.Closed)
         {
+            WasOpened = true;
             if (!_isRead)
             {
                 Hold();
@@ -248,8 +254,12 @@ internal sealed class ContextSession(IPositionSource source)
         Release(isCovered ? Moment.Never : now);
         if (_isRead)
         {
-            _own.Read(server: 0, now);
-            Ambient?.Read(server: 0, now);
+            // One that failed before it answered has shown nothing.
+            if (_hasAnswered)
+            {
+                _own.Read(server: 0, now);
+                Ambient?.Read(server: 0, now);
+            }
         }
         else if (!isCovered)
         {

@@ -183,11 +183,12 @@ internal sealed class ReadRouter(
     /// <param name="outcome">How.</param>
     /// <param name="name">Of what answered.</param>
     /// <param name="shownBy">A moment by which everything that was shown is committed: the session must not go back behind it.</param>
-    public void NoteCached(CacheOutcome outcome, string name, Moment shownBy)
+    /// <param name="age">How long ago the result was known to be right, unless it is now.</param>
+    public void NoteCached(CacheOutcome outcome, string name, Moment shownBy, TimeSpan age = default)
     {
         NoteShown(shownBy);
         _uncached = null;
-        LastDecision = new RoutingDecision(name, NodeRole.Cache, RoutingReason.Cached, TimeSpan.Zero, Attempts: 0) { Cache = new CacheDecision(outcome), Shard = ShardName };
+        LastDecision = new RoutingDecision(name, NodeRole.Cache, RoutingReason.Cached, age, Attempts: 0) { Cache = new CacheDecision(outcome), Shard = ShardName };
     }
 
     /// <summary>Notes that rows of the cluster were shown that did not come over its own connections.</summary>
@@ -212,6 +213,12 @@ internal sealed class ReadRouter(
             || !reported.TryGetValue("in_hot_standby", out var isStandby)
             || isStandby != "on";
     }
+
+    /// <summary>Returns whether the newest read failed because no server could be asked, and not because of what it asked.</summary>
+    /// <param name="failure">The failure.</param>
+    public bool IsUnreachable(Exception failure) =>
+        failure is NoEligibleNodeException
+        || (LastDecision is { Role: NodeRole.Primary } && ReadFailureClassifier.Classify(failure, Session.WasOpened, isPoolFull: false) == ReadFailure.Node);
 
     /// <summary>Decides whether a reader command may leave the context's own connection.</summary>
     /// <param name="plan">What translation found out about the query.</param>

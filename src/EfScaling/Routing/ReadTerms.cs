@@ -21,7 +21,10 @@ internal sealed class ReadTerms(ReplicaOptions options)
 
     /// <summary>Returns how old the data may be.</summary>
     public TimeSpan MaxStalenessOf(in QueryHints hints) =>
-        ContractOf(hints) == ReadContract.Any ? TimeSpan.MaxValue : hints.MaxStaleness ?? _scope?.MaxStaleness ?? options.MaxStaleness;
+        ContractOf(hints) == ReadContract.Any ? TimeSpan.MaxValue : SaidStalenessOf(hints) ?? options.MaxStaleness;
+
+    /// <summary>Returns how old the data may be by the query itself or the scope around it; <see langword="null"/> if neither says so.</summary>
+    public TimeSpan? SaidStalenessOf(in QueryHints hints) => hints.MaxStaleness ?? _scope?.MaxStaleness;
 
     /// <summary>Opens a scope.</summary>
     public RoutingScope Enter(ReadContract? contract, TimeSpan? maxStaleness) => _scope = new RoutingScope(this, _scope, contract, maxStaleness);

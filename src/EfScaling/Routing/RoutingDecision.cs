@@ -7,7 +7,7 @@ namespace EfScaling.Routing;
 /// <param name="Node">Host and port of the node.</param>
 /// <param name="Role">What the node was taken for.</param>
 /// <param name="Reason">Why the command ran there.</param>
-/// <param name="StalenessBound">Upper bound on the age of the data; zero on the primary.</param>
+/// <param name="StalenessBound">Upper bound on the age of the data; zero on the primary, and for results of the cache that are right now.</param>
 /// <param name="Attempts">How many nodes were asked; more than one when a node failed before its first row.</param>
 public readonly record struct RoutingDecision(string Node, NodeRole Role, RoutingReason Reason, TimeSpan StalenessBound, int Attempts)
 {
@@ -23,6 +23,7 @@ public readonly record struct RoutingDecision(string Node, NodeRole Role, Routin
         var where = Role switch
         {
             NodeRole.Replica => FormattableString.Invariant($"replica {Node}: {Reason}, at most {StalenessBound.TotalSeconds:0.000} s old"),
+            NodeRole.Cache when StalenessBound > TimeSpan.Zero => FormattableString.Invariant($"cache {Node}: {Cache}, at most {StalenessBound.TotalSeconds:0.000} s old"),
             NodeRole.Cache => $"cache {Node}: {Cache}",
             NodeRole.Coordinator => $"fallback coordinator {Node}, slow: {Reason}",
             _ => $"primary {Node}: {Reason}",

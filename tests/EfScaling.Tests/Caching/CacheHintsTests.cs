@@ -17,6 +17,7 @@ public sealed class CacheHintsTests
             CacheHints.TimeTag(TimeSpan.FromTicks(7), isSliding: true),
             CacheHints.ExpensiveTag,
             CacheHints.StaleTag(TimeSpan.FromTicks(8)),
+            CacheHints.DownTag(TimeSpan.FromTicks(9)),
         };
 
         var hints = CacheHints.TakeFrom(tags);
@@ -24,6 +25,7 @@ public sealed class CacheHintsTests
         Assert.Empty(tags);
         Assert.Equal((CacheMode.Cacheable, TimeSpan.FromTicks(7), true, true), (hints.Mode, hints.TimeToLive, hints.IsSliding, hints.IsExpensive));
         Assert.Equal(TimeSpan.FromTicks(8), hints.StaleWhileRefilling);
+        Assert.Equal(TimeSpan.FromTicks(9), hints.WhenDown);
         Assert.Equal(_awkward.Order(), hints.Tags.Order());
         Assert.Equal(_awkward.Order(), hints.VaryBy.Order());
         Assert.Equal(_awkward.SelectMany(a => new[] { new TableName(null, a), new TableName(a, a) }).Order(), hints.DependsOn.Order());
@@ -45,6 +47,8 @@ public sealed class CacheHintsTests
     [InlineData("EfScaling:Cache:Time=x")]
     [InlineData("EfScaling:Cache:Stale=0")]
     [InlineData("EfScaling:Cache:Stale=-1")]
+    [InlineData("EfScaling:Cache:Down=0")]
+    [InlineData("EfScaling:Cache:Down=-1")]
     [InlineData("EfScaling:Cache:Nothing")]
     [InlineData("efscaling:cache:Not")]
     [InlineData("my tag")]
@@ -65,13 +69,16 @@ public sealed class CacheHintsTests
         string[] ages = [CacheHints.StaleTag(TimeSpan.FromSeconds(2)), CacheHints.StaleTag(TimeSpan.FromSeconds(1))];
         Assert.Equal(TimeSpan.FromSeconds(1), CacheHints.FromText(string.Join(';', ages)).StaleWhileRefilling);
         Assert.Equal(TimeSpan.FromSeconds(1), CacheHints.FromText(string.Join(';', ages.Reverse())).StaleWhileRefilling);
+        string[] downs = [CacheHints.DownTag(TimeSpan.FromSeconds(2)), CacheHints.DownTag(TimeSpan.FromSeconds(1))];
+        Assert.Equal(TimeSpan.FromSeconds(1), CacheHints.FromText(string.Join(';', downs)).WhenDown);
+        Assert.Equal(TimeSpan.FromSeconds(1), CacheHints.FromText(string.Join(';', downs.Reverse())).WhenDown);
         Assert.Equal(CacheMode.NotCacheable, CacheHints.FromText($"{times[0]};{CacheHints.NotCacheableTag}").Mode);
     }
 
     private static void Same(CacheHints expected, CacheHints actual)
     {
         Assert.Equal((expected.Mode, expected.TimeToLive, expected.IsSliding, expected.IsExpensive), (actual.Mode, actual.TimeToLive, actual.IsSliding, actual.IsExpensive));
-        Assert.Equal(expected.StaleWhileRefilling, actual.StaleWhileRefilling);
+        Assert.Equal((expected.StaleWhileRefilling, expected.WhenDown), (actual.StaleWhileRefilling, actual.WhenDown));
         Assert.Equal(expected.Tags, actual.Tags);
         Assert.Equal(expected.DependsOn, actual.DependsOn);
         Assert.Equal(expected.VaryBy, actual.VaryBy);

@@ -54,6 +54,7 @@ public sealed class QueryCacheOptionsTests
         Assert.Contains("a b", Assert.Throws<ArgumentException>(() => builder.Prefix("a b")).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.TimeToLive(TimeSpan.Zero));
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.CacheAllQueries(TimeSpan.Zero));
+        Assert.Throws<ArgumentOutOfRangeException>(() => builder.ServeCachedWhenDown(TimeSpan.Zero));
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.LocalMemory(1));
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.MaxResult(rows: 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => builder.MaxConcurrentLoads(0));

@@ -69,6 +69,18 @@ internal static class QueryCacheSnippets
         return ranked;
     }
 
+    public static async Task<List<Post>> NewestWhenDown(BlogContext db)
+    {
+        var newest = await db.Posts
+            .OrderByDescending(p => p.Id)
+            .Take(20)
+            .Cacheable(TimeSpan.FromHours(1))
+            .ServeCachedWhenDown(TimeSpan.FromMinutes(10))
+            .ToListAsync();
+
+        return newest;
+    }
+
     public static void Tenants(DbContextOptionsBuilder options, string primary)
     {
         options.UseNpgsql(primary).UseQueryCache(c => c

@@ -115,6 +115,20 @@ public sealed class ShardedIdGeneratorTests
     }
 
     [Fact]
+    public void All_generators_make_4096_ids_of_a_bucket_in_a_millisecond_and_the_next_tick_is_behind_them()
+    {
+        ShardedIdGenerator[] generators = [.. Enumerable.Range(0, ShardedId.MaxGenerators).Select(number => new ShardedIdGenerator(number, _clock))];
+        long[] first = [.. generators.SelectMany(g => Enumerable.Range(0, 32).Select(_ => g.Next(3)))];
+        Assert.Equal(4_096, first.Distinct().Count());
+        Assert.All(first, id => Assert.Equal(_start, ShardedId.TimeOf(id)));
+        _clock.Now += TimeSpan.FromMilliseconds(1);
+
+        long[] second = [.. generators.SelectMany(g => Enumerable.Range(0, 32).Select(_ => g.Next(3)))];
+        Assert.Equal(4_096, second.Distinct().Count());
+        Assert.True(second.Min() > first.Max());
+    }
+
+    [Fact]
     public void A_burst_borrows_from_the_milliseconds_to_come()
     {
         var generator = new ShardedIdGenerator(1, _clock);

@@ -20,6 +20,16 @@ public sealed class PartitionHashTests(ClusterFixture fixture, ITestOutputHelper
     // Of two columns, in both orders of short and long values, and of as many as a key can have.
     public static TheoryData<string> Composites => ["Int8 Text", "Text Int2", "Uuid Int4", "Bool Date Bytea", "TimestampTz Timestamp Uuid", "Int2 Int4 Int8 Text", "Text Bytea Bool TimestampTz"];
 
+    [Fact]
+    public async Task Guids_are_ordered_in_ranges_as_the_server_orders_uuid()
+    {
+        var keys = Random();
+        Guid[] values = [.. keys.Uuid(1_000), .. Enumerable.Range(0, 16).Select(at => Guid.Parse(string.Concat(Enumerable.Range(0, 32).Select(digit => digit == at * 2 ? "8" : "0"))))];
+        await using var connection = await OpenAsync();
+        await using var command = new NpgsqlCommand("SELECT array_agg(u ORDER BY u) FROM unnest($1) u", connection) { Parameters = { new() { Value = values } } };
+        Assert.Equal((Guid[])(await command.ExecuteScalarAsync())!, values.Order(Comparer<Guid>.Create((x, y) => ShardKey.Compare(ShardKey.Of(x), ShardKey.Of(y)))));
+    }
+
     [Theory]
     [MemberData(nameof(Types))]
     public async Task Hash_of_a_column_is_that_of_the_server(string name)

@@ -140,7 +140,7 @@ public sealed class ShardCatalogStartTests(Bank bank) : IClassFixture<Bank>
     }
 
     [Fact]
-    public async Task Without_a_catalog_no_SQL_has_a_guard()
+    public async Task With_a_catalog_only_SQL_of_sharded_tables_has_a_guard()
     {
         await using var context = bank.Notified.CreateDbContext();
         Assert.Contains("efscaling.owns", context.Accounts.Where(a => a.Id == 1).ToQueryString(), StringComparison.Ordinal);

@@ -1,4 +1,6 @@
+using EfScaling.Testing;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace EfScaling.IntegrationTests.Sharding.Catalog;
 
@@ -76,5 +78,55 @@ public sealed class ShardCatalogTests(Bank bank) : IClassFixture<Bank>
         await using var reader = bank.Notified.CreateDbContextOnShard(to);
         var stored = await reader.Accounts.Include(a => a.Entries).SingleAsync(a => a.Id == 11);
         Assert.Equal((106, "one statement", 0), (stored.Balance, stored.Note, stored.Entries.Count));
+    }
+
+    [Fact]
+    public async Task A_change_that_nobody_tells_of_is_learned_by_asking()
+    {
+        var asking = bank.Process(c => c.WithoutNotifications().PollInterval(TimeSpan.FromSeconds(1)));
+        await using (var context = asking.CreateDbContext())
+        {
+            Assert.True(await context.Accounts.AnyAsync(a => a.Id == 13));
+        }
+
+        // No command is sent that a shard could refuse.
+        var version = Bank.MapOf(asking).Version;
+        var to = await bank.MoveAsync(13);
+        await Eventually.ThatAsync(() => Bank.MapOf(asking).Version > version, TimeSpan.FromSeconds(30), "the process to ask");
+        await using var late = asking.CreateDbContext();
+        Assert.True(await late.Accounts.AnyAsync(a => a.Id == 13));
+        Assert.Equal(to, late.Database.LastRouting()!.Value.Shard);
+    }
+
+    [Fact]
+    public async Task A_catalog_that_goes_down_stops_no_process_that_has_its_maps()
+    {
+        // A name of its own, so that the sessions of other processes are left alone.
+        var catalog = new NpgsqlConnectionStringBuilder(bank.Catalog) { ApplicationName = $"running_{Guid.NewGuid():N}" };
+        var running = bank.Process(c => c.PollInterval(TimeSpan.FromSeconds(1)), catalogConnection: catalog.ConnectionString);
+        await using (var context = running.CreateDbContext())
+        {
+            Assert.True(await context.Accounts.AnyAsync(a => a.Id == 17));
+        }
+
+        await bank.ExecuteAsync("north", $"ALTER DATABASE {catalog.Database} ALLOW_CONNECTIONS false");
+        try
+        {
+            await bank.ExecuteAsync("north", $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{catalog.ApplicationName}'");
+            await using var context = running.CreateDbContext();
+            var account = await context.Accounts.SingleAsync(a => a.Id == 17);
+            account.Note = "written while the catalog was down";
+            Assert.Equal(1, await context.SaveChangesAsync());
+            Assert.Equal(1, await context.Accounts.CountAsync(a => a.Id == 17 && a.Note == account.Note));
+        }
+        finally
+        {
+            await bank.ExecuteAsync("north", $"ALTER DATABASE {catalog.Database} ALLOW_CONNECTIONS true");
+        }
+
+        // What changes afterwards reaches it without a command that a shard could refuse.
+        var version = Bank.MapOf(running).Version;
+        await bank.MoveAsync(17);
+        await Eventually.ThatAsync(() => Bank.MapOf(running).Version > version, TimeSpan.FromSeconds(30), "the process to find the catalog again");
     }
 }

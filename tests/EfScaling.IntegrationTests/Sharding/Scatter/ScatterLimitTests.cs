@@ -8,6 +8,7 @@ using EfScaling.Testing;
 using EfScaling.Topology;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace EfScaling.IntegrationTests.Sharding.Scatter;
 
@@ -90,6 +91,54 @@ public sealed class ScatterLimitTests(ShopDatabases databases) : IClassFixture<S
         await using var services = Services(s => s.ScatterBudget(new ScatterBudget { MaxShards = 3 }));
         await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
         Assert.Contains("4 shards", (await Assert.ThrowsAsync<ScatterBudgetExceededException>(() => context.Customers.ToListAsync())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task As_many_shards_as_the_budget_allows_work_at_a_time()
+    {
+        await using var services = Services(s => s.ScatterBudget(new ScatterBudget { MaxConcurrency = 2 }));
+        await using var context = services.GetRequiredService<ShardedDbContextFactory<ShopContext>>().CreateDbContext();
+        await using var monitor = NpgsqlDataSource.Create(databases.ConnectionTo("all"));
+        var locks = new Dictionary<string, NpgsqlConnection>(StringComparer.Ordinal);
+        try
+        {
+            foreach (var shard in databases.Sharded.Shards)
+            {
+                var holder = new NpgsqlConnection(databases.ConnectionTo(shard));
+                await holder.OpenAsync();
+                locks.Add(holder.Database, holder);
+                await using var command = new NpgsqlCommand("BEGIN; LOCK TABLE \"Customers\"", holder);
+                await command.ExecuteNonQueryAsync();
+            }
+
+            var counting = context.Customers.CountAsync();
+
+            // Each shard that is let go gives its turn to one that was not asked yet.
+            for (var left = 4; left > 0; left--)
+            {
+                string[] working = [];
+                await Eventually.ThatAsync(async () => (working = await WorkingAsync()).Length >= Math.Min(left, 2), TimeSpan.FromSeconds(30), "shards to work");
+                Assert.Equal(Math.Min(left, 2), working.Length);
+                await using var free = locks[working[0]];
+                locks.Remove(working[0]);
+            }
+
+            Assert.Equal(ShopDatabases.Customers, await counting);
+        }
+        finally
+        {
+            foreach (var holder in locks.Values)
+            {
+                await holder.DisposeAsync();
+            }
+        }
+
+        async Task<string[]> WorkingAsync()
+        {
+            await using var command = monitor.CreateCommand("SELECT coalesce(array_agg(datname::text), '{}') FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = ANY ($1)");
+            command.Parameters.Add(new NpgsqlParameter { Value = locks.Keys.ToArray() });
+            return (string[])(await command.ExecuteScalarAsync())!;
+        }
     }
 
     [Fact]

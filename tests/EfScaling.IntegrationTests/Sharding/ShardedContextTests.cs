@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
 using EfScaling.Consistency;
 using EfScaling.Routing.Scatter;
 using EfScaling.Routing.Shards;
@@ -12,7 +13,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace EfScaling.IntegrationTests.Sharding;
 
 /// <summary>The same LINQ gives the same on one database and on four shards, if it names its key; and is refused if it needs several.</summary>
-public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture<ShopDatabases>
+public sealed partial class ShardedContextTests(ShopDatabases databases) : IClassFixture<ShopDatabases>
 {
     private static readonly JsonSerializerOptions _json = new() { ReferenceHandler = ReferenceHandler.IgnoreCycles };
 
@@ -98,8 +99,9 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
             await _queries[query](spanning, Id);
         }
 
+        // But for the versions of rows, which are read where shards have replicas.
         Assert.NotEmpty(plain.Texts);
-        Assert.Equal(plain.Texts, routed.Texts);
+        Assert.Equal(plain.Texts, routed.Texts.Select(t => RowVersion().Replace(t, string.Empty)));
     }
 
     [Fact]
@@ -371,4 +373,7 @@ public sealed class ShardedContextTests(ShopDatabases databases) : IClassFixture
         .BuildServiceProvider();
 
     private static string Json(object? value) => JsonSerializer.Serialize(value, _json);
+
+    [GeneratedRegex(@", \w+\.xmin\d*( AS xmin\d*)?")]
+    private static partial Regex RowVersion();
 }

@@ -47,6 +47,21 @@ public sealed class HashShardMapTests : ShardMapContractTests
     }
 
     [Fact]
+    public void Keys_of_two_columns_spread_over_the_buckets_as_if_by_chance()
+    {
+        // Few tenants with many rows each, in turn: neither column alone may decide.
+        var seed = Random.Shared.NextInt64(1L << 50);
+        var map = new HashShardMap(_four);
+        var counts = new int[map.BucketCount];
+        for (var at = seed; at < seed + 200_000; at++)
+        {
+            counts[map.BucketOf(ShardKey.Composite(ShardKey.Of((int)(at % 5)), ShardKey.Of(at)))!.Value]++;
+        }
+
+        Assert.True(ChiSquare.Of(counts) < ChiSquare.Limit(counts.Length), $"{ChiSquare.Of(counts):F0} beyond {ChiSquare.Limit(counts.Length):F0} at {ChiSquare.Significance}, seed {seed}");
+    }
+
+    [Fact]
     public void Moving_a_bucket_moves_its_keys_only()
     {
         var map = new HashShardMap(_four);

@@ -2,7 +2,6 @@ using System.Runtime.ExceptionServices;
 using EfScaling.Diagnostics;
 using EfScaling.Replication;
 using EfScaling.Routing.Shards;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace EfScaling.Routing.Transactions;
@@ -73,12 +72,12 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
             throw;
         }
 
-        Tell(l => l.ShardsDecided(_id, Decider.Shard));
+        shards.Logger.ShardsDecided(_id, Decider.Shard);
         var late = await Synchrony.ForEachAsync(others, p => p.FinishAsync(NameOf(p), commit: true, _finishTimeout, async), async).ConfigureAwait(false);
         if (late.Count > 0)
         {
             shards.Recovery.Request();
-            Tell(l => l.CommitIsLate(string.Join(", ", others.Where(o => !o.IsCommitted).Select(o => $"'{o.Shard}'")), _id, late[0]));
+            shards.Logger.CommitIsLate(string.Join(", ", others.Where(o => !o.IsCommitted).Select(o => $"'{o.Shard}'")), _id, late[0]);
         }
 
         TransactionMeter.Count("Committed", participants.Count);
@@ -119,21 +118,6 @@ internal sealed class DistributedCommit(ContextShards shards, IReadOnlyList<Part
                 "ERROR", "ERROR", PostgresErrorCodes.SerializationFailure);
         }
     }
-
-    // Behind the decision a logger of the application that throws must not keep anything from being done.
-#pragma warning disable CA1031
-    private void Tell(Action<ILogger> tell)
-    {
-        try
-        {
-            tell(shards.Logger);
-        }
-        catch (Exception)
-        {
-            // It is the logger that failed, and nobody else can be told.
-        }
-    }
-#pragma warning restore CA1031
 
     // Whether the decision is for commit. Whatever keeps the question from being asked, such as a data source that the application has disposed, says nothing about the decision.
 #pragma warning disable CA1031
